@@ -10,11 +10,13 @@ const EDGES: Record<string, { http: number; exit: number }> = {
   auth: { http: 401, exit: 77 },
   'auth.limited': { http: 429, exit: 77 },
   authz: { http: 403, exit: 77 },
+  blob: { http: 409, exit: 65 },
   bundle: { http: 400, exit: 65 },
   'bundle.unknown': { http: 404, exit: 65 },
   'bundle.in_use': { http: 409, exit: 65 },
   config: { http: 400, exit: 78 },
   formula: { http: 400, exit: 65 },
+  frame: { http: 400, exit: 76 },
   hello: { http: 400, exit: 78 },
   'hello.duplicate': { http: 409, exit: 75 },
   hold: { http: 409, exit: 65 },
@@ -32,6 +34,7 @@ const EDGES: Record<string, { http: number; exit: number }> = {
   'output.expired': { http: 410, exit: 65 },
   'output.range': { http: 416, exit: 65 },
   'output.unknown': { http: 404, exit: 65 },
+  packet: { http: 400, exit: 76 },
   proto: { http: 426, exit: 76 },
   ref: { http: 400, exit: 65 },
   route: { http: 404, exit: 65 },
@@ -108,12 +111,17 @@ function edgeOf(code: string): { http: number; exit: number } | undefined {
 
 /** Quotes a stranger's text for an error: cut to 120 characters, control characters escaped. */
 export function quote(text: unknown): string {
-  const whole = JSON.stringify(typeof text === 'string' ? text : String(text));
+  const whole = JSON.stringify(typeof text === 'string' ? text : describe(text));
   const safe = whole.replaceAll(
     /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
     escapeCharacter,
   );
   return safe.length <= ECHO_MAX ? safe : `${safe.slice(0, ECHO_MAX - 2)}…"`;
+}
+
+/** A hostile object's own `toString` is not called. */
+function describe(value: unknown): string {
+  return typeof value === 'object' && value !== null ? typeof value : String(value);
 }
 
 function escapeCharacter(character: string): string {

@@ -46,7 +46,10 @@ export interface Executor {
    */
   settle: (key: AttemptKey, drainMs: number) => Promise<number>;
   /** After a restart of the slave: takes over what an earlier process of it started under `keys`. */
-  adopt: (keys: readonly AttemptKey[], on: (key: AttemptKey) => ProcessEvents) => Promise<Adopted[]>;
+  adopt: (
+    keys: readonly AttemptKey[],
+    on: (key: AttemptKey) => ProcessEvents,
+  ) => Promise<Adopted[]>;
   /** Ends the executor's own helpers; processes of tasks are left alone. */
   close: () => Promise<void>;
 }
@@ -69,19 +72,50 @@ export interface StreamManifest {
 export interface OutputTail {
   /** On the slave's monotonic clock: when a byte was last seen; for the no-output timeout. */
   readonly lastOutputAt: number;
-  /** Call after the process tree is empty: reads the rest; the manifest then names every byte. */
-  finish: () => Promise<Record<Stream, StreamManifest>>;
-  /** Stops watching without reading on. */
+  /**
+   * Call after the process tree is empty: reads the rest; waits for nothing remote. The file
+   * `combined` is then complete; it is not made if nothing was written.
+   */
+  finish: (options?: { inlineMax?: number }) => Promise<FinishedOutputs>;
+  /**
+   * After `finish`: resolves when the sink has every byte. At once if the bytes were handed back
+   * inline. Rejects with `output.stopped` if `stop` comes first.
+   */
+  flushed: () => Promise<void>;
+  /** Stops watching and sending, without reading on; what was finished stays on disk. */
   stop: () => void;
 }
 
+export interface FinishedOutputs {
+  /** Name every byte, the line about dropped ones included. */
+  manifests: Record<Stream, StreamManifest>;
+  /**
+   * All bytes, if the three streams together hold at most `inlineMax` and none was sent: nothing
+   * will be, the caller hands them on.
+   */
+  inline?: Record<Stream, Uint8Array>;
+}
+
 export interface Outputs {
-  /** Watches the files of a started process, makes `combined`, sends growth on, holds the limit. */
-  follow: (key: AttemptKey, files: Record<Stream, string>, limitBytes: number) => OutputTail;
+  /**
+   * Watches the files of a started process, makes `combined`, sends growth on, holds the limit
+   * for each stream. After a restart, `sinkSizes` says what the sink already has; the files are
+   * then taken up where they were left.
+   */
+  follow: (
+    key: AttemptKey,
+    files: Record<Stream, string>,
+    limitBytes: number,
+    sinkSizes?: Partial<Record<Stream, number>>,
+  ) => OutputTail;
 }
 
 /** Where output bytes go as they appear; resumable by offset. */
 export interface OutputSink {
+  /**
+   * Calls for one stream come one after the other and without gaps. A call that failed is
+   * repeated until it succeeds, so bytes that the sink already has must be no error.
+   */
   append: (key: AttemptKey, stream: Stream, offset: number, bytes: Uint8Array) => Promise<void>;
 }
 

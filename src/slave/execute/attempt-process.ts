@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import type { AttemptKey, Isolation, ProcessEvents } from '../ports.ts';
+import { type ExitRecord, parseExitFile } from './exit-file.ts';
+import type { Lane } from './lane.ts';
+import type { TreeRoot } from './process-tree.ts';
+
+/** What the executor knows of one attempt, from its start until it is settled. */
+export interface AttemptProcess {
+  readonly key: AttemptKey;
+  readonly isolation: Isolation;
+  readonly exitFile: string;
+  readonly on: ProcessEvents;
+  /** The lane that runs it, while that lane lives and is ours. */
+  lane: Lane | undefined;
+  /** Names its lane's session and group, also when the lane is gone. */
+  root: TreeRoot | undefined;
+  hasEnded: boolean;
+  /** Its lane may serve another attempt now. */
+  isSettled: boolean;
+  /** Set once SIGKILL was asked for; resolves when its tree is empty. */
+  killed: Promise<void> | undefined;
+}
+
+export function makeAttemptProcess(
+  fixed: Pick<AttemptProcess, 'key' | 'isolation' | 'exitFile' | 'on'>,
+  root?: TreeRoot,
+): AttemptProcess {
+  return { ...fixed, lane: undefined, root, hasEnded: false, isSettled: false, killed: undefined };
+}
+
+export function readExitRecord(exitFile: string): ExitRecord {
+  let text = '';
+  try {
+    text = readFileSync(exitFile, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  return parseExitFile(text);
+}

@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { type Clock, sleep } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+
+/** Sends one growing stream in order, one request in flight, and digests it on the way. */
+export interface Sender {
+  /** Bytes given to the sink, whether or not it has answered. */
+  readonly handed: number;
+  /** Bytes that the sink has for certain. */
+  readonly acknowledged: number;
+  /** There may be more to send. */
+  kick: () => void;
+  /**
+   * The digest of the first `size` bytes, sent or not; these must not change any more. Rejects
+   * with the signal's reason once that is aborted.
+   */
+  digest: (size: number) => Promise<string>;
+}
+
+export interface SenderOptions {
+  clock: Clock;
+  log: Log;
+  /** How many bytes there are to send now. */
+  sizeNow: () => number;
+  read: (offset: number, length: number) => Buffer;
+  append: (offset: number, bytes: Uint8Array) => Promise<void>;
+  /** Bytes that the sink had before. */
+  from: number;
+  signal: AbortSignal;
+  onAcknowledged: () => void;
+}
+
+const CHUNK_MAX = 256 * 1024;
+const BACKOFF_MS = 100;
+const BACKOFF_MAX_MS = 5000;
+
+export function makeSender(options: SenderOptions): Sender {
+  const { sizeNow, read, from, signal, onAcknowledged } = options;
+  const hash = createHash('sha256');
+  let handed = from;
+  let acknowledged = from;
+  /** How much is in the digest; all that was handed on, once the first part is read again. */
+  let hashed = 0;
+  let isBusy = false;
+
+  async function pump(): Promise<void> {
+    for await (const bytes of chunks(options, hashed, handed)) {
+      hash.update(bytes);
+      hashed += bytes.length;
+    }
+    while (handed < sizeNow() && !signal.aborted) {
+      const bytes = read(handed, Math.min(CHUNK_MAX, sizeNow() - handed));
+      if (bytes.length === 0) break;
+      const offset = handed;
+      // Together, so that the digest is of what was handed on whenever one looks.
+      hash.update(bytes);
+      handed += bytes.length;
+      hashed = handed;
+      if (!(await deliver(options, offset, bytes))) return;
+      acknowledged = handed;
+      onAcknowledged();
+    }
+  }
+
+  return {
+    get handed() {
+      return handed;
+    },
+    get acknowledged() {
+      return acknowledged;
+    },
+    kick() {
+      if (isBusy || signal.aborted || handed >= sizeNow()) return;
+      isBusy = true;
+      void pump().finally(() => {
+        isBusy = false;
+      });
+    },
+    async digest(size) {
+      const whole = hash.copy();
+      for await (const bytes of chunks(options, hashed, size)) whole.update(bytes);
+      signal.throwIfAborted();
+      return whole.digest('hex');
+    },
+  };
+}
+
+/** Tries until the sink has it; false if told to stop. */
+async function deliver(options: SenderOptions, offset: number, bytes: Buffer): Promise<boolean> {
+  const { clock, log, append, signal } = options;
+  for (let pauseMs = BACKOFF_MS; ; pauseMs = Math.min(pauseMs * 2, BACKOFF_MAX_MS)) {
+    try {
+      await append(offset, bytes);
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      log.warn({ offset, error: messageOf(error) }, 'the sink took no output; trying again');
+    }
+    const isStopped = await sleep(clock, pauseMs, signal).then(
+      () => false,
+      () => true,
+    );
+    if (isStopped) return false;
+  }
+}
+
+/** What is on disk between two offsets; leaves the event loop free in between. */
+async function* chunks(options: SenderOptions, start: number, end: number) {
+  const { clock, log, read, signal } = options;
+  for (let at = start; at < end && !signal.aborted;) {
+    const bytes = read(at, Math.min(CHUNK_MAX, end - at));
+    if (bytes.length === 0) {
+      log.error({ at, end }, 'output that the sink has is not on disk; its digest is without it');
+      return;
+    }
+    yield bytes;
+    at += bytes.length;
+    await new Promise<void>((resolve) => clock.soon(resolve));
+  }
+}

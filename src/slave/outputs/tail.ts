@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
+import { STREAMS, type Stream } from '../../protocol/outputs.ts';
+import type { AttemptKey, FinishedOutputs, OutputTail, StreamManifest } from '../ports.ts';
+import { SOURCES, type SourceName, findProgress } from './combined.ts';
+import { type Flow, makeFlow } from './flow.ts';
+import { type SourceFile, openSource } from './source-file.ts';
+
+export interface Tail extends OutputTail {
+  /** Sees growth and sends it on; true if there is so much that it should be called again soon. */
+  poll: () => boolean;
+}
+
+export interface TailOptions {
+  clock: Clock;
+  log: Log;
+  key: AttemptKey;
+  append: (stream: Stream, offset: number, bytes: Uint8Array) => Promise<void>;
+  files: Record<Stream, string>;
+  limitBytes: number;
+  sinkSizes: Partial<Record<Stream, number>> | undefined;
+  /** It needs to be polled no more. */
+  onEnd: () => void;
+}
+
+/** Growth between two polls from which on an attempt is polled fast. */
+const FAST_BYTES = 64 * 1024;
+const NO_BYTES = new Uint8Array();
+const NO_BYTES_SHA256 = createHash('sha256').digest('hex');
+
+export function makeTail(options: TailOptions): Tail {
+  const { clock, append, files, limitBytes, sinkSizes, onEnd } = options;
+  const resumed = sinkSizes && findProgress(files.combined);
+  const sources: Record<SourceName, SourceFile> = {
+    stdout: openSource(files.stdout, limitBytes, resumed?.sources.stdout),
+    stderr: openSource(files.stderr, limitBytes, resumed?.sources.stderr),
+  };
+  let lastOutputAt = clock.now();
+  const grownAt = { stdout: lastOutputAt, stderr: lastOutputAt };
+  let flow = sinkSizes && Object.keys(sinkSizes).length > 0 ? openFlow() : undefined;
+
+  /** Most attempts end with little output before the first poll, and never need one. */
+  function openFlow(): Flow {
+    const log = options.log.child({ key: options.key });
+    const rest = { combinedPath: files.combined, limitBytes, sinkSizes: sinkSizes ?? {}, resumed };
+    return makeFlow({ clock, log, append, sources, grownAt, ...rest });
+  }
+
+  function look(): number {
+    let grown = 0;
+    for (const name of SOURCES) {
+      const { grownBytes, isEmptied } = sources[name].look(flow?.handed(name) ?? 0);
+      if (isEmptied) flow?.onEmptied(name);
+      if (grownBytes > 0 || isEmptied) lastOutputAt = grownAt[name] = clock.now();
+      grown += grownBytes;
+    }
+    return grown;
+  }
+
+  function fitsInline(inlineMax: number): boolean {
+    const { stdout, stderr } = sources;
+    const isUnsent = !flow || STREAMS.every((stream) => flow!.handed(stream) === 0);
+    const isCut = stdout.state.droppedBytes + stderr.state.droppedBytes > 0;
+    return isUnsent && !isCut && 2 * (stdout.size + stderr.size) <= inlineMax;
+  }
+
+  return {
+    get lastOutputAt() {
+      return lastOutputAt;
+    },
+    poll() {
+      const grown = look();
+      if (grown > 0) flow ??= openFlow();
+      const isBehind = flow?.step() ?? false;
+      return isBehind || grown >= FAST_BYTES;
+    },
+    async finish({ inlineMax = 0 } = {}): Promise<FinishedOutputs> {
+      onEnd();
+      look();
+      if (!fitsInline(inlineMax)) {
+        flow ??= openFlow();
+        return { manifests: await flow.complete() };
+      }
+      flow?.stop();
+      flow = undefined;
+      return finishInline(files, sources);
+    },
+    flushed: () => flow?.flushed ?? Promise.resolve(),
+    stop() {
+      onEnd();
+      flow?.stop();
+    },
+  };
+}
+
+function finishInline(
+  files: Record<Stream, string>,
+  sources: Record<SourceName, SourceFile>,
+): FinishedOutputs {
+  const stdout = sources.stdout.size > 0 ? readFileSync(files.stdout) : NO_BYTES;
+  const stderr = sources.stderr.size > 0 ? readFileSync(files.stderr) : NO_BYTES;
+  const isOutFirst = sources.stdout.writtenAt <= sources.stderr.writtenAt;
+  const combined = Buffer.concat(isOutFirst ? [stdout, stderr] : [stderr, stdout]);
+  if (combined.length > 0) writeFileSync(files.combined, combined);
+  return {
+    inline: { stdout, stderr, combined },
+    manifests: {
+      stdout: manifestOf(stdout),
+      stderr: manifestOf(stderr),
+      combined: manifestOf(combined),
+    },
+  };
+}
+
+function manifestOf(bytes: Uint8Array): StreamManifest {
+  const isEmpty = bytes.length === 0;
+  const sha256 = isEmpty ? NO_BYTES_SHA256 : createHash('sha256').update(bytes).digest('hex');
+  return { bytes: bytes.length, sha256, droppedBytes: 0 };
+}
