@@ -1,0 +1,491 @@
+/**
+ * One run, from submission to its end. It decides and never acts: effects are named here and
+ * carried out by the master after the decision is on disk. Deadlines are data (`runDeadline`), so a
+ * restart or a simulated clock changes nothing (design.md part 3; dst.md part 4).
+ */
+import { assign, setup } from 'xstate';
+import type { ArtifactFacts, Ending, OutputFacts, Reason } from '../protocol/run.ts';
+import { retryDelayMs, retryIsDue } from './retry.ts';
+import type { RetryPolicy } from './retry.ts';
+
+/** What a slave may still need, after all its own limits, to say that an attempt is over. */
+export const OVERHEAD_MS = 15_000;
+
+export interface RunLimits extends RetryPolicy {
+  timeoutMs: number;
+  queueTimeoutMs: number;
+  graceMs: number;
+  lostMax: number;
+}
+
+export interface RunContext {
+  limits: RunLimits;
+  /** The fence: grows with every grant, durable before anyone hears of it. */
+  attempt: number;
+  /** The attempt whose report was counted; 0: none yet. */
+  settled: number;
+  failures: number;
+  lost: number;
+  /** Runs that must end well first. */
+  blockers: readonly string[];
+  /** Queued again after a loss: before its class. */
+  ahead: boolean;
+  slave?: string | undefined;
+  token?: string | undefined;
+  queuedAt?: number | undefined;
+  startedAt?: number | undefined;
+  finishedAt?: number | undefined;
+  backoffUntilAt?: number | undefined;
+  stopUntilAt?: number | undefined;
+  hold?: { by: string; note: string } | undefined;
+  abort?: { by: string; why: string } | undefined;
+  ending?: Ending | undefined;
+  reason?: Reason | undefined;
+  error?: string | undefined;
+  outputs?: OutputFacts | undefined;
+  artifacts?: readonly ArtifactFacts[] | undefined;
+  notes?: readonly string[] | undefined;
+}
+
+export interface RunInput {
+  limits: RunLimits;
+  blockers: readonly string[];
+  hold?: { by: string; note: string } | undefined;
+}
+
+/** Every event carries when it happened, on the master's wall clock. */
+export type RunEvent = { at: number } & (
+  | { type: 'run.submitted' }
+  | { type: 'run.unblocked'; blocker: string }
+  | { type: 'run.blockerFailed'; blocker: string; why: string }
+  | { type: 'run.held'; by: string; note: string }
+  | { type: 'run.released'; by: string }
+  | { type: 'run.granted'; slave: string; token: string }
+  | { type: 'attempt.accepted'; attempt: number; slave: string }
+  | { type: 'attempt.rejected'; attempt: number; slave: string; why: string }
+  | { type: 'attempt.executing'; attempt: number }
+  | { type: 'attempt.collecting'; attempt: number }
+  | { type: 'attempt.adopted'; attempt: number; slave: string }
+  | {
+      type: 'attempt.finished';
+      attempt: number;
+      slave: string;
+      ending: Ending;
+      /** In [0, 1): spreads the next try. */
+      jitter: number;
+      outputs?: OutputFacts | undefined;
+      artifacts?: readonly ArtifactFacts[] | undefined;
+      notes?: readonly string[] | undefined;
+    }
+  | { type: 'slave.lost'; slave: string; attempt: number; why: string }
+  | { type: 'abort.requested'; by: string; why: string }
+  | { type: 'queue.expired' }
+  | { type: 'backoff.over' }
+  | { type: 'run.overdue' }
+  | { type: 'stop.overdue' }
+);
+export type RunEventType = RunEvent['type'];
+type Of<T extends RunEventType> = Extract<RunEvent, { type: T }>;
+
+/** What the master is asked to do once the decision is durable. */
+export type RunEffect = 'enqueue' | 'sendAssign' | 'sendStop' | 'conclude';
+
+interface Step {
+  context: RunContext;
+  event: RunEvent;
+}
+
+/** Wraps a pure change of the context for the events that it is used with. */
+function change<T extends RunEventType>(
+  update: (context: RunContext, event: Of<T>) => Partial<RunContext>,
+) {
+  return assign<RunContext, RunEvent, undefined, RunEvent, never>(({ context, event }) =>
+    update(context, event as Of<T>),
+  );
+}
+
+function isCurrent({ context, event }: Step): boolean {
+  return (
+    'attempt' in event && event.attempt === context.attempt && context.attempt > context.settled
+  );
+}
+
+function finished(step: Step): Of<'attempt.finished'> | undefined {
+  return step.event.type === 'attempt.finished' && isCurrent(step) ? step.event : undefined;
+}
+
+function endingIs(step: Step, ...kinds: Ending['kind'][]): boolean {
+  const kind = finished(step)?.ending.kind;
+  return kind !== undefined && kinds.includes(kind);
+}
+
+export function reasonOf(ending: Ending, slave: string): Reason {
+  switch (ending.kind) {
+    case 'exited':
+      return `exited ${ending.code}`;
+    case 'signalled':
+      return `signal ${ending.signal}`;
+    case 'timedOut':
+      return `timeout.${ending.which}`;
+    case 'aborted':
+      return `aborted by slave ${slave}`;
+    case 'lost':
+      return `lost slave ${slave}: ${ending.why}`;
+    case 'failed':
+      return ending.code as Reason;
+  }
+}
+
+const offSlave = { slave: undefined, startedAt: undefined, stopUntilAt: undefined } as const;
+
+const definition = setup({
+  types: {
+    context: {} as RunContext,
+    events: {} as RunEvent,
+    input: {} as RunInput,
+  },
+  guards: {
+    isHeld: ({ context }) => context.hold !== undefined,
+    isBlocked: ({ context }) => context.blockers.length > 0,
+    isLastBlocker: ({ context, event }) =>
+      event.type === 'run.unblocked' &&
+      context.blockers.length === 1 &&
+      context.blockers[0] === event.blocker,
+    isLastBlockerOfHeld: ({ context, event }) =>
+      context.hold !== undefined &&
+      event.type === 'run.unblocked' &&
+      context.blockers.length === 1 &&
+      context.blockers[0] === event.blocker,
+    isCurrent,
+    isOnThatSlave: (step) =>
+      isCurrent(step) && 'slave' in step.event && step.event.slave === step.context.slave,
+    isOneLossTooMany: (step) =>
+      isCurrent(step) &&
+      'slave' in step.event &&
+      step.event.slave === step.context.slave &&
+      step.context.lost + 1 > step.context.limits.lostMax,
+    isWorthARetry: (step) => {
+      const event = finished(step);
+      return event !== undefined && retryIsDue(step.context, step.context.limits, event.ending);
+    },
+    isGivenBack: (step) =>
+      endingIs(step, 'lost') && step.context.lost + 1 <= step.context.limits.lostMax,
+    hasExited: (step) => endingIs(step, 'exited', 'signalled'),
+    hasTimedOut: (step) => endingIs(step, 'timedOut'),
+    wasAborted: (step) => endingIs(step, 'aborted'),
+    wasStopped: (step) => endingIs(step, 'aborted', 'lost'),
+  },
+  actions: {
+    queue: change<RunEventType>((_, event) => ({ queuedAt: event.at })),
+    unblock: change<'run.unblocked'>((context, event) => ({
+      blockers: context.blockers.filter((blocker) => blocker !== event.blocker),
+    })),
+    hold: change<'run.held'>((_, event) => ({ hold: { by: event.by, note: event.note } })),
+    release: change<'run.released'>(() => ({ hold: undefined })),
+    grant: change<'run.granted'>((context, event) => ({
+      attempt: context.attempt + 1,
+      slave: event.slave,
+      token: event.token,
+      ahead: false,
+    })),
+    start: change<RunEventType>((_, event) => ({ startedAt: event.at })),
+    adopt: change<'attempt.adopted'>((context, event) => ({
+      slave: event.slave,
+      startedAt: context.startedAt ?? event.at,
+      backoffUntilAt: undefined,
+      ahead: false,
+    })),
+    rejoin: change<'attempt.rejected'>((context, event) => ({
+      ...offSlave,
+      settled: context.attempt,
+      ahead: true,
+      queuedAt: event.at,
+    })),
+    lose: change<'slave.lost'>((context, event) => ({
+      ...offSlave,
+      lost: context.lost + 1,
+      ahead: true,
+      queuedAt: event.at,
+    })),
+    giveBack: change<'attempt.finished'>((context, event) => ({
+      ...offSlave,
+      lost: context.lost + 1,
+      settled: context.attempt,
+      ahead: true,
+      queuedAt: event.at,
+    })),
+    backOff: change<'attempt.finished'>((context, event) => ({
+      ...offSlave,
+      settled: context.attempt,
+      failures: context.failures + 1,
+      ending: event.ending,
+      reason: reasonOf(event.ending, event.slave),
+      backoffUntilAt: event.at + retryDelayMs(context.limits, context.failures, event.jitter),
+    })),
+    requestStop: change<RunEventType>((context, event) => ({
+      stopUntilAt: event.at + context.limits.graceMs + OVERHEAD_MS,
+      ...(event.type === 'abort.requested' ? { abort: { by: event.by, why: event.why } } : {}),
+    })),
+    record: change<'attempt.finished'>((context, event) => ({
+      settled: context.attempt,
+      slave: event.slave,
+      backoffUntilAt: undefined,
+      finishedAt: event.at,
+      ending: event.ending,
+      reason: reasonOf(event.ending, event.slave),
+      error: event.ending.kind === 'failed' ? event.ending.why : undefined,
+      outputs: event.outputs,
+      artifacts: event.artifacts,
+      notes: event.notes,
+    })),
+    recordAbort: change<RunEventType>((context, event) => {
+      const { by, why } = event.type === 'abort.requested' ? event : (context.abort ?? NOBODY);
+      return {
+        settled: context.attempt,
+        finishedAt: event.at,
+        abort: { by, why },
+        reason: why === '' ? `aborted by ${by}` : `aborted by ${by}: ${why}`,
+        error: why === '' ? `aborted by ${by}` : `aborted by ${by}: ${why}`,
+      };
+    }),
+    keepOutputs: change<'attempt.finished'>((_, event) => ({
+      ending: event.ending,
+      outputs: event.outputs,
+      artifacts: event.artifacts,
+      notes: event.notes,
+    })),
+    recordBlocked: change<'run.blockerFailed'>((_, event) => ({
+      finishedAt: event.at,
+      reason: `blocked by ${event.blocker}: ${event.why}`,
+      error: `run ${event.blocker} did not end well: ${event.why}`,
+    })),
+    recordLost: change<RunEventType>((context, event) => ({
+      settled: context.attempt,
+      finishedAt: event.at,
+      lost: context.lost + 1,
+      reason: `lost slave ${context.slave ?? '?'}`,
+      error: `lost ${context.lost + 1} slaves in a row, the last was ${context.slave ?? '?'}`,
+    })),
+    recordQueueTimeout: change<'queue.expired'>((context, event) => ({
+      settled: context.attempt,
+      finishedAt: event.at,
+      reason: 'timeout.queue',
+    })),
+    recordRunTimeout: change<'run.overdue'>((context, event) => ({
+      settled: context.attempt,
+      finishedAt: event.at,
+      reason: 'timeout.run',
+    })),
+    // Effects: named here, carried out by the master.
+    enqueue: () => {},
+    sendAssign: () => {},
+    sendStop: () => {},
+    conclude: () => {},
+  },
+});
+
+const NOBODY = { by: 'nobody', why: '' };
+
+/** An end that the slave reports; the same wherever the run stands. */
+const reported = [
+  { guard: 'hasExited', target: '#run.COMPLETE', actions: ['record', 'conclude'] },
+  { guard: 'hasTimedOut', target: '#run.TIMEDOUT', actions: ['record', 'conclude'] },
+  { guard: 'wasAborted', target: '#run.ABORTED', actions: ['record', 'conclude'] },
+  { guard: 'isCurrent', target: '#run.FAILED', actions: ['record', 'conclude'] },
+] as const;
+
+const finishedOrRetried = [
+  { guard: 'isWorthARetry', target: '#run.PENDING.backoff', actions: ['backOff'] },
+  { guard: 'isGivenBack', target: '#run.PENDING.queued', actions: ['giveBack', 'enqueue'] },
+  ...reported,
+] as const;
+
+const lost = [
+  { guard: 'isOneLossTooMany', target: '#run.FAILED', actions: ['recordLost', 'conclude'] },
+  { guard: 'isOnThatSlave', target: '#run.PENDING.queued', actions: ['lose', 'enqueue'] },
+] as const;
+
+const abortAtOnce = { target: '#run.ABORTED', actions: ['recordAbort', 'conclude'] } as const;
+const abortOnSlave = {
+  target: '#run.RUNNING.stopping',
+  actions: ['requestStop', 'sendStop'],
+} as const;
+
+const adopted = {
+  guard: 'isCurrent',
+  target: '#run.RUNNING.executing',
+  actions: ['adopt'],
+} as const;
+
+export const runMachine = definition.createMachine({
+  id: 'run',
+  context: ({ input }) => ({
+    limits: input.limits,
+    attempt: 0,
+    settled: 0,
+    failures: 0,
+    lost: 0,
+    blockers: input.blockers,
+    ahead: false,
+    ...(input.hold ? { hold: input.hold } : {}),
+  }),
+  initial: 'NEW',
+  states: {
+    NEW: {
+      on: {
+        'run.submitted': [
+          { guard: 'isBlocked', target: 'PENDING.blocked' },
+          { guard: 'isHeld', target: 'PENDING.held' },
+          { target: 'PENDING.queued', actions: ['queue', 'enqueue'] },
+        ],
+      },
+    },
+    PENDING: {
+      initial: 'queued',
+      on: { 'abort.requested': abortAtOnce },
+      states: {
+        blocked: {
+          on: {
+            'run.unblocked': [
+              { guard: 'isLastBlockerOfHeld', target: 'held', actions: ['unblock'] },
+              {
+                guard: 'isLastBlocker',
+                target: 'queued',
+                actions: ['unblock', 'queue', 'enqueue'],
+              },
+              { actions: ['unblock'] },
+            ],
+            'run.blockerFailed': {
+              target: '#run.ABORTED',
+              actions: ['recordBlocked', 'conclude'],
+            },
+            'run.held': { actions: ['hold'] },
+            'run.released': { actions: ['release'] },
+          },
+        },
+        held: {
+          on: {
+            'run.released': { target: 'queued', actions: ['release', 'queue', 'enqueue'] },
+            'attempt.finished': reported,
+            'attempt.adopted': adopted,
+          },
+        },
+        queued: {
+          on: {
+            'run.granted': { target: 'assigned', actions: ['grant', 'sendAssign'] },
+            'run.held': { target: 'held', actions: ['hold'] },
+            'queue.expired': {
+              target: '#run.TIMEDOUT',
+              actions: ['recordQueueTimeout', 'conclude'],
+            },
+            // Until a newer attempt is granted, the lost one's word still counts (step 6).
+            'attempt.finished': finishedOrRetried,
+            'attempt.adopted': adopted,
+          },
+        },
+        assigned: {
+          on: {
+            'attempt.accepted': {
+              guard: 'isCurrent',
+              target: '#run.RUNNING.preparing',
+              actions: ['start'],
+            },
+            'attempt.executing': {
+              guard: 'isCurrent',
+              target: '#run.RUNNING.executing',
+              actions: ['start'],
+            },
+            'attempt.adopted': adopted,
+            'attempt.rejected': {
+              guard: 'isOnThatSlave',
+              target: 'queued',
+              actions: ['rejoin', 'enqueue'],
+            },
+            'attempt.finished': finishedOrRetried,
+            'slave.lost': lost,
+            'abort.requested': abortOnSlave,
+          },
+        },
+        backoff: {
+          on: {
+            'backoff.over': { target: 'queued', actions: ['queue', 'enqueue'] },
+            'run.held': { target: 'held', actions: ['hold'] },
+          },
+        },
+      },
+    },
+    RUNNING: {
+      initial: 'preparing',
+      on: {
+        'attempt.finished': finishedOrRetried,
+        'slave.lost': lost,
+        'abort.requested': abortOnSlave,
+        'run.overdue': {
+          target: '#run.TIMEDOUT',
+          actions: ['recordRunTimeout', 'sendStop', 'conclude'],
+        },
+      },
+      states: {
+        preparing: {
+          on: {
+            'attempt.executing': { guard: 'isCurrent', target: 'executing' },
+            'attempt.collecting': { guard: 'isCurrent', target: 'collecting' },
+          },
+        },
+        executing: {
+          on: { 'attempt.collecting': { guard: 'isCurrent', target: 'collecting' } },
+        },
+        collecting: {},
+        stopping: {
+          on: {
+            'attempt.finished': [
+              {
+                guard: 'wasStopped',
+                target: '#run.ABORTED',
+                actions: ['keepOutputs', 'recordAbort', 'conclude'],
+              },
+              ...reported,
+            ],
+            'attempt.rejected': {
+              guard: 'isOnThatSlave',
+              ...abortAtOnce,
+            },
+            'slave.lost': { guard: 'isOnThatSlave', ...abortAtOnce },
+            'stop.overdue': abortAtOnce,
+            'abort.requested': { actions: ['sendStop'] },
+            'run.overdue': {},
+          },
+        },
+      },
+    },
+    COMPLETE: { type: 'final' },
+    FAILED: { type: 'final' },
+    ABORTED: { type: 'final' },
+    TIMEDOUT: { type: 'final' },
+  },
+});
+
+export interface Deadline {
+  /** On the master's wall clock. */
+  at: number;
+  event: 'queue.expired' | 'backoff.over' | 'run.overdue' | 'stop.overdue';
+}
+
+/** When the clock has something to say to a run that stands so, and what. */
+export function runDeadline(state: string, context: RunContext): Deadline | undefined {
+  const { limits, queuedAt, startedAt, backoffUntilAt, stopUntilAt } = context;
+  if (state === 'PENDING.queued' && limits.queueTimeoutMs > 0 && queuedAt !== undefined) {
+    return { at: queuedAt + limits.queueTimeoutMs, event: 'queue.expired' };
+  }
+  if (state === 'PENDING.backoff' && backoffUntilAt !== undefined) {
+    return { at: backoffUntilAt, event: 'backoff.over' };
+  }
+  if (state === 'RUNNING.stopping' && stopUntilAt !== undefined) {
+    return { at: stopUntilAt, event: 'stop.overdue' };
+  }
+  if (state.startsWith('RUNNING.') && limits.timeoutMs > 0 && startedAt !== undefined) {
+    const slack = limits.graceMs + OVERHEAD_MS;
+    return { at: startedAt + limits.timeoutMs + slack, event: 'run.overdue' };
+  }
+  return undefined;
+}

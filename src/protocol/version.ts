@@ -1,0 +1,23 @@
+/**
+ * The protocol that this build speaks, major.minor. 1.0: the first.
+ * Masters and slaves of one major understand each other; unknown fields are dropped.
+ */
+export const PROTOCOL = '1.0';
+export const PROTOCOL_MIN = '1.0';
+export const VERSION = '0.1.0';
+
+/** Whether two ranges of versions overlap. */
+export function protocolsOverlap(a: Range, b: Range): boolean {
+  return compare(a.min, b.max) <= 0 && compare(b.min, a.max) <= 0;
+}
+
+interface Range {
+  min: string;
+  max: string;
+}
+
+function compare(a: string, b: string): number {
+  const [majorA = 0, minorA = 0] = a.split('.').map(Number);
+  const [majorB = 0, minorB = 0] = b.split('.').map(Number);
+  return majorA - majorB || minorA - minorB;
+}
