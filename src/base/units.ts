@@ -41,3 +41,8 @@ export function formatBytes(bytes: number): string {
   if (bytes < 2 ** 30) return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
+
+/** Writes an instant as RFC 3339 in UTC. */
+export function formatInstant(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}

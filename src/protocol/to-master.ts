@@ -3,6 +3,7 @@ import { artifactFacts, ending, idText, labels, outputFacts, resources, runId } 
 
 const attempt = z.int().positive();
 const token = z.string().max(64);
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be bytes');
 
 /** The whole report of an attempt; small outputs ride along. */
 export const finishedReport = z.object({
@@ -14,9 +15,9 @@ export const finishedReport = z.object({
   /** Present: these are all the bytes; absent: they went over HTTP before this report. */
   inline: z
     .object({
-      stdout: z.instanceof(Uint8Array),
-      stderr: z.instanceof(Uint8Array),
-      combined: z.instanceof(Uint8Array),
+      stdout: bytes,
+      stderr: bytes,
+      combined: bytes,
     })
     .optional(),
   artifacts: z.array(artifactFacts).max(1000).default([]),

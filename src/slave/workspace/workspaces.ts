@@ -77,7 +77,8 @@ export function makeWorkspaces({ root, cache, git, clock, log }: WorkspacesOptio
   };
 }
 
-function workspaceAt(root: string): Workspace {
+/** Where an attempt's things are, below its directory. */
+export function workspaceAt(root: string): Workspace {
   const [stdout, stderr, combined] = STREAMS.map((stream) => join(root, stream));
   return {
     root,

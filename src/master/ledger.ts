@@ -1,0 +1,329 @@
+/**
+ * The durable machines and the one way to change them: a transaction decides on some of them, all
+ * its writes go out as one commit, and only when that is on disk is anything told or done
+ * (design.md part 2: event, decision, commit, effects).
+ *
+ * Decisions may run ahead of the disk: the next one builds on the last decided state while its
+ * write is under way. Commits resolve in order, and a failed one ends the master, so nothing that
+ * is not durable ever leaves it; readers see `durable` only.
+ */
+import { YardError, assert } from '../base/errors.ts';
+import { jobMachine } from '../machines/job.ts';
+import type { JobContext, JobEffect, JobEvent } from '../machines/job.ts';
+import { runMachine } from '../machines/run.ts';
+import type { RunContext, RunEffect, RunEvent, RunInput } from '../machines/run.ts';
+import { slaveMachine } from '../machines/slave.ts';
+import type { SlaveContext, SlaveEffect, SlaveEvent } from '../machines/slave.ts';
+import { deriveTable } from '../machines/table.ts';
+import { isDone } from '../protocol/run.ts';
+import { keys, pack, unpack } from './records.ts';
+import type { EventRecord, JobRecord, RunFacts, RunRecord, SlaveRecord } from './records.ts';
+import type { Fence, Op, StateStore } from './store/port.ts';
+
+export const runTable = deriveTable<RunContext, RunEvent, RunEffect>(runMachine);
+const jobTable = deriveTable<JobContext, JobEvent, JobEffect>(jobMachine);
+const slaveTable = deriveTable<SlaveContext, SlaveEvent, SlaveEffect>(slaveMachine);
+
+/** A machine of the ledger: what was decided last, and what of it is on disk. */
+interface Cell<T> {
+  latest: T;
+  durable: T | undefined;
+}
+
+export interface Transaction {
+  /** Undefined: the run's machine does not react to this. */
+  run: (id: string, event: RunEvent, by: string) => RunRecord | undefined;
+  createRun: (id: string, input: RunInput, facts: RunFacts, at: number, by: string) => RunRecord;
+  job: (id: string, event: JobEvent) => void;
+  createJob: (job: Omit<JobRecord, 'state' | 'context'>) => void;
+  slave: (name: string, event: SlaveEvent, facts?: SlaveRecord['facts']) => SlaveRecord | undefined;
+  put: (key: string, value: Uint8Array) => void;
+  del: (key: string) => void;
+  /** Runs once all of this transaction is on disk, in the order given. */
+  after: (effect: () => void) => void;
+}
+
+export interface LedgerHooks {
+  /** At the decision, before the disk: where queues and deadlines are kept in step. */
+  decided: (tx: Transaction, before: RunRecord | undefined, after: RunRecord) => void;
+  /** After the disk, in order: everything that others may see. */
+  published: (events: EventRecord[]) => void;
+  runEffect: (effect: RunEffect, run: RunRecord) => void;
+  slaveEffect: (effect: SlaveEffect, slave: SlaveRecord) => void;
+  jobEffect: (effect: JobEffect, job: JobRecord) => void;
+  /** The store failed or another master took over: nothing may be done any more. */
+  fatal: (error: unknown) => void;
+}
+
+export interface Ledger {
+  /** Commits what `decide` did, as one; resolves when it is on disk and told. */
+  transact: (decide: (tx: Transaction) => void) => Promise<void>;
+  /** The last decided state of a run that is not done. */
+  live: (id: string) => RunRecord | undefined;
+  liveRuns: () => Iterable<RunRecord>;
+  /** What is on disk, done runs too. */
+  findRun: (id: string) => Promise<RunRecord | undefined>;
+  slaves: () => Iterable<SlaveRecord>;
+  slave: (name: string) => SlaveRecord | undefined;
+  findJob: (id: string) => Promise<JobRecord | undefined>;
+  lastSeq: () => number;
+  /** Reads what a restart needs; call before anything else. */
+  load: () => Promise<void>;
+}
+
+export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks): Ledger {
+  const runs = new Map<string, Cell<RunRecord>>();
+  const slaves = new Map<string, Cell<SlaveRecord>>();
+  const jobs = new Map<string, Cell<JobRecord>>();
+  let seq = 0;
+  let failed = false;
+
+  function transact(decide: (tx: Transaction) => void): Promise<void> {
+    if (failed) return Promise.reject(new YardError('master.stopped', 'this master has stopped'));
+    const batch = makeBatch();
+    decide(batch.tx);
+    const ops = batch.ops();
+    if (ops.length === 0) {
+      batch.conclude();
+      return Promise.resolve();
+    }
+    return store.commit({ fence, ops }).then(
+      (result) => {
+        if (failed) return;
+        if (!result.ok)
+          throw fail(new YardError('master.deposed', `commit refused: ${result.why}`));
+        batch.conclude();
+      },
+      (error: unknown) => {
+        throw fail(error);
+      },
+    );
+  }
+
+  function fail(error: unknown): unknown {
+    if (!failed) {
+      failed = true;
+      hooks.fatal(error);
+    }
+    return error;
+  }
+
+  function makeBatch() {
+    const extra: Op[] = [];
+    const touched = new Map<Cell<RunRecord>, RunRecord>();
+    const touchedSlaves = new Map<Cell<SlaveRecord>, SlaveRecord>();
+    const touchedJobs = new Map<Cell<JobRecord>, JobRecord>();
+    const events: EventRecord[] = [];
+    const effects: (() => void)[] = [];
+
+    function append(
+      cell: Cell<RunRecord>,
+      before: RunRecord | undefined,
+      next: Omit<RunRecord, 'events'>,
+      event: RunEvent,
+      by: string,
+    ): RunRecord {
+      seq++;
+      const places = before ? [...before.events, seq] : [seq];
+      const record = { ...next, events: places };
+      events.push({ seq, run: next.id, n: places.length, by, state: next.state, event });
+      cell.latest = record;
+      touched.set(cell, record);
+      return record;
+    }
+
+    function settle(before: RunRecord | undefined, after: RunRecord, named: readonly RunEffect[]) {
+      for (const effect of named) effects.push(() => hooks.runEffect(effect, after));
+      const { job } = after.facts;
+      if (job !== undefined) countInJob(tx, job, before, after);
+      hooks.decided(tx, before, after);
+    }
+
+    const tx: Transaction = {
+      run(id, event, by) {
+        const cell = runs.get(id);
+        if (!cell) return undefined;
+        const before = cell.latest;
+        const decision = runTable.decide(before.state, before.context, event);
+        if (!decision) return undefined;
+        const { state, context } = decision;
+        const next = { id, state, context, facts: before.facts };
+        const after = append(cell, before, next, event, by);
+        settle(before, after, decision.effects);
+        return after;
+      },
+      createRun(id, input, facts, at, by) {
+        assert(!runs.has(id), 'a run is created once');
+        const event: RunEvent = { type: 'run.submitted', at };
+        const decision = runTable.decide('NEW', initialContext(input), event);
+        assert(decision, 'a new run can be submitted');
+        const { state, context } = decision;
+        const cell = { latest: undefined as unknown as RunRecord, durable: undefined };
+        runs.set(id, cell);
+        const after = append(cell, undefined, { id, state, context, facts }, event, by);
+        extra.push({ put: keys.live(id), value: NOTHING });
+        settle(undefined, after, decision.effects);
+        return after;
+      },
+      job(id, event) {
+        const cell = jobs.get(id);
+        const decision = cell && jobTable.decide(cell.latest.state, cell.latest.context, event);
+        if (!decision) return;
+        const job = { ...cell.latest, state: decision.state, context: decision.context };
+        cell.latest = job;
+        touchedJobs.set(cell, job);
+        for (const effect of decision.effects) effects.push(() => hooks.jobEffect(effect, job));
+      },
+      createJob(job) {
+        const context = { total: job.runs.length, ended: 0, failed: 0 };
+        const cell = { latest: { ...job, state: 'NOT_STARTED', context }, durable: undefined };
+        jobs.set(job.id, cell);
+        touchedJobs.set(cell, cell.latest);
+      },
+      slave(name, event, facts) {
+        let cell = slaves.get(name);
+        if (!cell) {
+          if (!facts) return undefined;
+          const fresh = { name, state: 'OFFLINE', context: { losses: 0 }, facts };
+          slaves.set(name, (cell = { latest: fresh, durable: undefined }));
+        }
+        const before = cell.latest;
+        const decision = slaveTable.decide(before.state, before.context, event);
+        if (!decision) return undefined;
+        const { state, context } = decision;
+        const after = { name, state, context, facts: facts ?? before.facts };
+        cell.latest = after;
+        touchedSlaves.set(cell, after);
+        for (const effect of decision.effects) {
+          effects.push(() => hooks.slaveEffect(effect, after));
+        }
+        return after;
+      },
+      put: (key, value) => void extra.push({ put: key, value }),
+      del: (key) => void extra.push({ del: key }),
+      after: (effect) => void effects.push(effect),
+    };
+
+    return {
+      tx,
+      ops(): Op[] {
+        const ops = extra;
+        for (const [, record] of touched) {
+          ops.push({ put: keys.run(record.id), value: pack(record) });
+          if (isDone(record.state)) ops.push({ del: keys.live(record.id) });
+        }
+        for (const event of events) ops.push({ put: keys.event(event.seq), value: pack(event) });
+        for (const latest of touchedSlaves.values()) {
+          ops.push({ put: keys.slave(latest.name), value: pack(latest) });
+        }
+        for (const latest of touchedJobs.values()) {
+          ops.push({ put: keys.job(latest.id), value: pack(latest) });
+        }
+        return ops;
+      },
+      conclude(): void {
+        for (const [cell, record] of touched) {
+          cell.durable = record;
+          if (isDone(cell.latest.state) && cell.latest === record) runs.delete(record.id);
+        }
+        for (const [cell, record] of touchedSlaves) cell.durable = record;
+        for (const [cell, record] of touchedJobs) {
+          cell.durable = record;
+          if (record.state === 'COMPLETED') jobs.delete(record.id);
+        }
+        if (events.length > 0) hooks.published(events);
+        for (const effect of effects) effect();
+      },
+    };
+  }
+
+  async function load(): Promise<void> {
+    for await (const { key } of store.scan({
+      gte: 'event/',
+      lt: 'event0',
+      reverse: true,
+      limit: 1,
+    })) {
+      seq = Number(key.slice('event/'.length));
+    }
+    let ids: string[] = [];
+    const readRuns = async () => {
+      for (const entry of await store.getMany(ids.map(keys.run))) {
+        if (!entry) throw new YardError('store.corrupt', 'a live run has no record');
+        const record = unpack<RunRecord>(entry.value);
+        runs.set(record.id, { latest: record, durable: record });
+      }
+      ids = [];
+    };
+    for await (const { key } of store.scan({ gte: 'live/', lt: 'live0' })) {
+      ids.push(key.slice('live/'.length));
+      if (ids.length >= 1000) await readRuns();
+    }
+    await readRuns();
+    for await (const { value } of store.scan({ gte: 'slave/', lt: 'slave0' })) {
+      const record = unpack<SlaveRecord>(value);
+      slaves.set(record.name, { latest: record, durable: record });
+    }
+    for (const { latest } of runs.values()) {
+      const { job } = latest.facts;
+      if (job === undefined || jobs.has(job)) continue;
+      const entry = await store.get(keys.job(job));
+      if (!entry) throw new YardError('store.corrupt', `run ${latest.id} has no job ${job}`);
+      const record = unpack<JobRecord>(entry.value);
+      jobs.set(job, { latest: record, durable: record });
+    }
+  }
+
+  return {
+    transact,
+    load,
+    live: (id) => runs.get(id)?.latest,
+    *liveRuns() {
+      for (const { latest } of runs.values()) yield latest;
+    },
+    async findRun(id) {
+      const cell = runs.get(id);
+      if (cell) return cell.durable;
+      const entry = await store.get(keys.run(id));
+      return entry && unpack<RunRecord>(entry.value);
+    },
+    *slaves() {
+      for (const { latest } of slaves.values()) yield latest;
+    },
+    slave: (name) => slaves.get(name)?.latest,
+    async findJob(id) {
+      const cell = jobs.get(id);
+      if (cell) return cell.durable;
+      const entry = await store.get(keys.job(id));
+      return entry && unpack<JobRecord>(entry.value);
+    },
+    lastSeq: () => seq,
+  };
+}
+
+const NOTHING = new Uint8Array(0);
+
+function initialContext(input: RunInput): RunContext {
+  const make = runMachine.config.context as unknown as (args: { input: RunInput }) => RunContext;
+  return make({ input });
+}
+
+/** A run that starts or ends is counted by its job in the same commit. */
+function countInJob(
+  tx: Transaction,
+  job: string,
+  before: RunRecord | undefined,
+  after: RunRecord,
+): void {
+  const { at } = {
+    at: after.context.finishedAt ?? after.context.startedAt ?? after.facts.createdAt,
+  };
+  const wasRunning = before?.state.startsWith('RUNNING') ?? false;
+  if (isDone(after.state)) {
+    const { ending } = after.context;
+    const ok = after.state === 'COMPLETE' && ending?.kind === 'exited' && ending.code === 0;
+    tx.job(job, { type: 'job.runEnded', at, ok });
+  } else if (after.state.startsWith('RUNNING') && !wasRunning) {
+    tx.job(job, { type: 'job.runStarted', at });
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The master, whole, from its ports: what a `main` gives real parts and the simulator its own.
+ */
+import type { MasterService } from '../api/service.ts';
+import { sleep } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
+import { YardError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { makeIds } from '../base/random.ts';
+import type { Random } from '../base/random.ts';
+import type { RunRequest } from '../protocol/run.ts';
+import { runRequest } from '../protocol/run.ts';
+import type { Assignment } from '../protocol/to-slave.ts';
+import { makeCredentials } from './credentials.ts';
+import type { Credentials } from './credentials.ts';
+import { makeHub } from './hub.ts';
+import type { Hub } from './hub.ts';
+import { makeMessageTaker } from './messages.ts';
+import type { MessagePorts, MessageTaker } from './messages.ts';
+import { makeMetrics } from './metrics.ts';
+import { makeOutputKeeper } from './outputs.ts';
+import { keys, unpack } from './records.ts';
+import type { RunRecord } from './records.ts';
+import { makeService } from './service.ts';
+import type { BlobStore, StateStore } from './store/port.ts';
+import { makeYard } from './yard.ts';
+import type { Yard } from './yard.ts';
+
+export interface MasterPorts {
+  store: StateStore;
+  blobs: BlobStore;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** Without tokens anybody may do anything. */
+  openAccess: boolean;
+  allowGitFile: boolean;
+  leaseMs: number;
+  baseUrl: () => string;
+  /** Absent: no messages are taken. */
+  rules?: Pick<MessagePorts, 'rules' | 'bundleOf'> | undefined;
+}
+
+export interface Master {
+  readonly service: MasterService;
+  readonly hub: Hub;
+  readonly yard: Yard;
+  readonly credentials: Credentials;
+  readonly epoch: number;
+  /** Call once slaves can reach it: how long to wait for those that had runs. */
+  begin: () => void;
+  stop: () => Promise<void>;
+}
+
+/** Slaves reconnect with at most this backoff; a restarted master waits for them (step 8). */
+const BACKOFF_MAX_MS = 5_000;
+const SHARD = 'yard';
+const REQUESTS_AT_HAND_MAX = 20_000;
+
+/** Opens the store, raises the epoch, loads what lives; nothing is served before it resolves. */
+export async function openMaster(ports: MasterPorts): Promise<Master> {
+  const { store, blobs, clock, random, log, leaseMs } = ports;
+  const ids = makeIds(random);
+  await store.open();
+  const fence = await store.leases.acquire(SHARD, ids.random(10), leaseMs);
+  if (!fence) throw new YardError('store.locked', 'another master owns this store');
+  const yard = makeYard({ store, fence, clock, ids, log });
+  const requests = makeRequests(store);
+  const outputs = makeOutputKeeper({ blobs, log, findRun: yard.ledger.findRun });
+  const { openAccess, allowGitFile, baseUrl } = ports;
+  const credentials = makeCredentials({ store, ledger: yard.ledger, clock, ids, openAccess });
+  const hub = makeHub({
+    yard,
+    clock,
+    random,
+    log,
+    masterEpoch: fence.epoch,
+    leaseMs,
+    assignmentOf: async (run) => assignmentOf(run, await requests.get(run.id)),
+    keep: outputs.keep,
+    sizesOf: outputs.sizesOf,
+  });
+  await yard.open();
+  await credentials.load();
+  let taker: MessageTaker | undefined;
+  const service = makeService({
+    yard,
+    store,
+    blobs,
+    outputs,
+    credentials,
+    clock,
+    ids,
+    baseUrl,
+    allowGitFile,
+    messages: () => taker,
+    metrics: makeMetrics({ yard, hub, clock }),
+    remember: requests.remember,
+  });
+  if (ports.rules) {
+    const arches = () => [...new Set([...yard.rooms.values()].map(({ arch }) => arch))].sort();
+    taker = makeMessageTaker({ ...ports.rules, arches, submitJob: service.submitJob });
+  }
+  const drains = watchDrains(yard, clock);
+
+  return {
+    service,
+    hub,
+    yard,
+    credentials,
+    epoch: fence.epoch,
+    begin: () => hub.expectReturn(2 * leaseMs + 2 * BACKOFF_MAX_MS),
+    async stop() {
+      drains.stop();
+      hub.stop('master.stopping: this master is going down');
+      yard.stop();
+      // Commits under way are let through before the store closes.
+      await sleep(clock, 0);
+      await store.close();
+      await blobs.close();
+    },
+  };
+}
+
+/** Requests of runs that will be granted soon are kept at hand, the others are read. */
+function makeRequests(store: StateStore) {
+  const atHand = new Map<string, RunRequest>();
+  return {
+    remember(runId: string, request: RunRequest): void {
+      atHand.set(runId, request);
+      if (atHand.size > REQUESTS_AT_HAND_MAX) atHand.delete(atHand.keys().next().value!);
+    },
+    async get(runId: string): Promise<RunRequest> {
+      const known = atHand.get(runId);
+      if (known) {
+        atHand.delete(runId);
+        return known;
+      }
+      const entry = await store.get(keys.request(runId));
+      if (!entry) throw new YardError('store.corrupt', `run ${runId} has no request`);
+      return runRequest.parse(unpack(entry.value));
+    },
+  };
+}
+
+function assignmentOf(
+  run: RunRecord,
+  request: RunRequest,
+): Omit<Assignment, 'runId' | 'attempt' | 'token'> {
+  const { argv, formula, env, bundle, isolation } = request;
+  const { timeoutMs, outputTimeoutMs, graceMs, outputBytesMax } = request;
+  return {
+    ...(argv ? { argv } : {}),
+    ...(formula ? { formula } : {}),
+    ...(bundle === undefined ? {} : { bundle }),
+    env,
+    isolation,
+    timeoutMs,
+    outputTimeoutMs,
+    graceMs,
+    outputBytesMax,
+    exclusive: run.facts.exclusive,
+  };
+}
+
+/** A drain that has an end in sight is over when its time has come. */
+function watchDrains(yard: Yard, clock: Clock): { stop: () => void } {
+  const given = new AbortController();
+  const look = async () => {
+    while (!given.signal.aborted) {
+      await sleep(clock, 1000, given.signal);
+      const at = clock.wall();
+      const due = [...yard.ledger.slaves()].filter(
+        ({ context }) => context.drain?.untilAt !== undefined && context.drain.untilAt <= at,
+      );
+      if (due.length === 0) continue;
+      await yard.transact((tx) => {
+        for (const { name } of due) tx.slave(name, { type: 'drain.expired', at });
+      });
+    }
+  };
+  look().catch(() => {
+    // Only ever the abort, or a store that failed, which is told by `yard.fatal`.
+  });
+  return { stop: () => given.abort() };
+}

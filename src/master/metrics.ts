@@ -1,0 +1,84 @@
+/** Figures for Prometheus; names and labels after secops.md part 7, no ids as labels. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Clock } from '../base/clock.ts';
+import { isDone } from '../protocol/run.ts';
+import { VERSION } from '../protocol/version.ts';
+import type { Hub } from './hub.ts';
+import type { Yard } from './yard.ts';
+
+export function makeMetrics(ports: { yard: Yard; hub: Hub; clock: Clock }): () => Promise<string> {
+  const { yard, hub } = ports;
+  const registry = new Registry();
+  const registers = [registry];
+  const transitions = new Counter({
+    name: 'runyard_run_transitions_total',
+    help: 'Events of runs, by the state that they led to.',
+    labelNames: ['to'],
+    registers,
+  });
+  const queueSeconds = new Histogram({
+    name: 'runyard_run_queue_seconds',
+    help: 'From the submission of a run to its first grant.',
+    buckets: [0.005, 0.05, 0.5, 1, 5, 30, 60, 300, 1800, 7200],
+    registers,
+  });
+  const durations = new Histogram({
+    name: 'runyard_run_duration_seconds',
+    help: 'From the start of a run to its end, by its final state.',
+    labelNames: ['result'],
+    buckets: [0.01, 0.1, 1, 10, 60, 300, 1800, 7200],
+    registers,
+  });
+  const slaves = new Gauge({
+    name: 'runyard_slaves',
+    help: 'Slaves that are known.',
+    labelNames: ['state', 'arch'],
+    registers,
+  });
+  const slots = new Gauge({
+    name: 'runyard_slave_slots',
+    help: 'Slots of slaves that are connected.',
+    labelNames: ['state', 'arch'],
+    registers,
+  });
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+  const pending = gauge('runyard_queue_length', 'Runs that wait for a slave.');
+  const sessions = gauge('runyard_slave_sessions', 'Slaves that are connected now.');
+  new Gauge({
+    name: 'runyard_build_info',
+    help: 'Always 1; the label says what runs.',
+    labelNames: ['version'],
+    registers,
+  }).set({ version: VERSION }, 1);
+
+  const startedAt = new Map<string, number>();
+  yard.onEvents((events) => {
+    for (const { run, state, event } of events) {
+      transitions.inc({ to: state });
+      if (event.type === 'run.submitted' || event.type === 'run.granted') {
+        if (event.type === 'run.granted' && startedAt.has(run)) {
+          queueSeconds.observe((event.at - startedAt.get(run)!) / 1000);
+        }
+        startedAt.set(run, event.at);
+      }
+      if (isDone(state) && startedAt.has(run)) {
+        durations.observe({ result: state }, Math.max(0, event.at - startedAt.get(run)!) / 1000);
+        startedAt.delete(run);
+      }
+    }
+  });
+
+  return () => {
+    slaves.reset();
+    slots.reset();
+    for (const { state, facts } of yard.ledger.slaves()) slaves.inc({ state, arch: facts.arch });
+    for (const { online, arch, slots: all, used } of yard.rooms.values()) {
+      if (!online) continue;
+      slots.inc({ state: 'used', arch }, used.size);
+      slots.inc({ state: 'free', arch }, Math.max(0, all - used.size));
+    }
+    pending.set(yard.queue.size);
+    sessions.set(hub.sessions());
+    return registry.metrics();
+  };
+}

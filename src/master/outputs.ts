@@ -1,0 +1,182 @@
+/**
+ * What runs wrote and kept, on the blob store: slaves append to it while they run, a finished
+ * report seals it, readers follow it.
+ */
+import { PassThrough, Readable } from 'node:stream';
+import { YardError, messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { isDone } from '../protocol/run.ts';
+import { STREAMS } from '../protocol/outputs.ts';
+import type { Stream } from '../protocol/outputs.ts';
+import type { FinishedReport } from '../protocol/to-master.ts';
+import type { OpenedOutput, OutputRange } from '../api/service.ts';
+import type { RunRecord } from './records.ts';
+import type { BlobStore } from './store/port.ts';
+
+const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
+export interface OutputKeeper {
+  /** undefined: nothing to do, so the report can be decided on at once. */
+  keep: (report: FinishedReport) => Promise<void> | undefined;
+  sizesOf: (runId: string, attempt: number) => Promise<Record<string, number>>;
+  open: (
+    run: RunRecord,
+    stream: Stream,
+    options: { attempt?: number | undefined; range?: OutputRange | undefined; follow: boolean },
+    signal: AbortSignal,
+  ) => Promise<OpenedOutput>;
+}
+
+export function outputKey(runId: string, attempt: number, stream: Stream): string {
+  return `o/${runId}/${attempt}/${stream}`;
+}
+
+export function artifactKey(runId: string, attempt: number, name: string): string {
+  const safe = Buffer.from(name).toString('hex');
+  // File names are limited to 255 bytes; the hex of a longer name is cut into directories.
+  return `a/${runId}/${attempt}/${safe.match(/.{1,200}/g)!.join('/')}.file`;
+}
+
+export interface OutputKeeperPorts {
+  blobs: BlobStore;
+  log: Log;
+  /** The latest durable record of a run, or undefined. */
+  findRun: (runId: string) => Promise<RunRecord | undefined>;
+}
+
+export function makeOutputKeeper({ blobs, log, findRun }: OutputKeeperPorts): OutputKeeper {
+  async function seal(report: FinishedReport): Promise<void> {
+    const { runId, attempt, outputs, inline } = report;
+    for (const stream of STREAMS) {
+      const facts = outputs?.[stream];
+      if (!facts || facts.bytes === 0) continue;
+      const key = outputKey(runId, attempt, stream);
+      try {
+        if (inline) {
+          const { sha256 } = await blobs.putSmall(key, inline[stream]);
+          if (sha256 === facts.sha256) continue;
+          throw new YardError('blob.digest', `${stream} of run ${runId} is not what was promised`);
+        }
+        await blobs.seal(key, { bytes: facts.bytes, sha256: facts.sha256 });
+      } catch (error) {
+        log.warn({ run: runId, stream, err: messageOf(error) }, 'cannot seal an output');
+        // Other bytes than were promised: the slave is to send them again from the start.
+        const held = await blobs.stat(key);
+        if (held && !held.sealed && held.bytes >= facts.bytes) await blobs.remove(key);
+        throw error;
+      }
+    }
+    for (const { name, bytes } of report.artifacts) {
+      const held = await blobs.stat(artifactKey(runId, attempt, name));
+      if (!held?.sealed || held.bytes !== bytes) {
+        throw new YardError('artifact.missing', `${name} of run ${runId} did not arrive`);
+      }
+    }
+  }
+
+  async function openComplete(
+    key: string,
+    facts: { bytes: number; sha256: string },
+    range: OutputRange | undefined,
+  ): Promise<OpenedOutput> {
+    const { from, to } = resolve(range, facts.bytes);
+    const isEmpty = facts.sha256 === EMPTY_SHA256 || from >= to;
+    const body = isEmpty ? Readable.from([]) : await blobs.get(key, { from, to });
+    return { body, size: facts.bytes, complete: true, from, to };
+  }
+
+  return {
+    keep(report) {
+      const { outputs, artifacts } = report;
+      const silent = !outputs || STREAMS.every((stream) => outputs[stream].bytes === 0);
+      return silent && artifacts.length === 0 ? undefined : seal(report);
+    },
+    async sizesOf(runId, attempt) {
+      const sizes: Record<string, number> = {};
+      for (const stream of STREAMS) {
+        sizes[stream] = (await blobs.stat(outputKey(runId, attempt, stream)))?.bytes ?? 0;
+      }
+      return sizes;
+    },
+    async open(run, stream, { attempt = run.context.attempt, range, follow }, signal) {
+      const key = outputKey(run.id, attempt, stream);
+      const isLatest = attempt === run.context.attempt;
+      const isOver = isDone(run.state) || !isLatest;
+      if (attempt < 1 || attempt > run.context.attempt) {
+        throw new YardError('output.unknown', `run ${run.id} has no attempt ${attempt}`);
+      }
+      const facts = isLatest ? run.context.outputs?.[stream] : undefined;
+      if (facts) {
+        const held = facts.bytes === 0 ? { bytes: 0 } : await blobs.stat(key);
+        if (!held) throw new YardError('output.expired', `${stream} of run ${run.id} was removed`);
+        return openComplete(key, facts, range);
+      }
+      const size = (await blobs.stat(key))?.bytes ?? 0;
+      const { from, to } = resolve(range, size);
+      if (!follow || isOver) {
+        const body = from >= to ? Readable.from([]) : await blobs.get(key, { from, to });
+        return { body, size, complete: isOver, from, to };
+      }
+      const body = new PassThrough();
+      void pump(key, run.id, attempt, from, body, signal);
+      return { body, size, complete: false, from, to: Infinity };
+    },
+  };
+
+  /** Copies a growing blob until its attempt is over and all of it is written. */
+  async function pump(
+    key: string,
+    runId: string,
+    attempt: number,
+    from: number,
+    into: PassThrough,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const given = new AbortController();
+    const stop = () => given.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    into.once('close', stop);
+    let at = from;
+    try {
+      while (!given.signal.aborted) {
+        const grown = blobs.grown(key, given.signal);
+        const run = await findRun(runId);
+        const over = !run || isDone(run.state) || run.context.attempt !== attempt;
+        const held = await blobs.stat(key);
+        const size = held?.bytes ?? 0;
+        if (size > at) {
+          for await (const chunk of await blobs.get(key, { from: at, to: size })) {
+            if (!into.write(chunk)) await drained(into, given.signal);
+          }
+          at = size;
+          continue;
+        }
+        if (over || held?.sealed) break;
+        await grown;
+      }
+      into.end();
+    } catch (error) {
+      into.destroy(error as Error);
+    } finally {
+      given.abort();
+    }
+  }
+}
+
+function drained(stream: PassThrough, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once('drain', resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Turns a requested range into one that is there; `output.range` if none of it is. */
+function resolve(range: OutputRange | undefined, size: number): { from: number; to: number } {
+  if (!range) return { from: 0, to: size };
+  const from = range.from < 0 ? Math.max(0, size + range.from) : range.from;
+  const to = Math.min(range.to ?? size, size);
+  if (from >= size || from >= to) {
+    throw new YardError('output.range', `bytes from ${range.from} of ${size}`);
+  }
+  return { from, to };
+}

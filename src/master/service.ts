@@ -1,0 +1,372 @@
+/** The master as its API sees it: each function asks the yard, and answers with what is durable. */
+import type { MasterService, Principal } from '../api/service.ts';
+import type { Clock } from '../base/clock.ts';
+import { YardError, quote } from '../base/errors.ts';
+import type { Ids } from '../base/random.ts';
+import { formatInstant } from '../base/units.ts';
+import type { RunQuery } from '../protocol/http.ts';
+import { isDone, runRequest } from '../protocol/run.ts';
+import type { RunRequest, RunStatus } from '../protocol/run.ts';
+import type { Credentials } from './credentials.ts';
+import type { MessageTaker } from './messages.ts';
+import { artifactKey, outputKey } from './outputs.ts';
+import type { OutputKeeper } from './outputs.ts';
+import { keys, unpack } from './records.ts';
+import type { EventRecord, RunRecord } from './records.ts';
+import { historyOf, jobStatusOf, slaveStatusOf, statusOf } from './status.ts';
+import type { BlobStore, StateStore } from './store/port.ts';
+import { bundleKey, makeSubmit } from './submit.ts';
+import { makeWatch } from './watch.ts';
+import { explain } from './why.ts';
+import type { Yard } from './yard.ts';
+
+export interface ServicePorts {
+  yard: Yard;
+  store: StateStore;
+  blobs: BlobStore;
+  outputs: OutputKeeper;
+  credentials: Credentials;
+  clock: Clock;
+  ids: Ids;
+  baseUrl: () => string;
+  allowGitFile: boolean;
+  /** Set once the master is ready to take messages. */
+  messages: () => MessageTaker | undefined;
+  metrics: () => Promise<string>;
+  remember: (runId: string, request: RunRequest) => void;
+}
+
+const BUNDLE_BYTES_MAX = 4 * 2 ** 30;
+const ARTIFACT_BYTES_MAX = 2 ** 30;
+
+export function makeService(ports: ServicePorts): MasterService {
+  const { yard, store, credentials } = ports;
+  const { submit } = makeSubmit(ports);
+  return {
+    authenticate: async (token) => credentials.authenticate(token),
+    submit,
+    watch: makeWatch(yard, store),
+    metrics: ports.metrics,
+    async readiness() {
+      const { writable } = await store.health();
+      const checks = { store: writable ? 'ok' : 'not writable' };
+      return { ready: writable, checks };
+    },
+    why: (runId) => explain(yard, store, runId),
+    async takeMessage(raw, by) {
+      const taker = ports.messages();
+      if (!taker) {
+        throw new YardError('rules.none', 'this master has no rules', {
+          hint: 'start it with --rules',
+        });
+      }
+      return taker(raw, by);
+    },
+    ...runRoutes(ports, submit),
+    ...jobRoutes(ports, submit),
+    ...slaveRoutes(ports),
+    ...blobRoutes(ports),
+    ...tokenRoutes(ports),
+  };
+}
+
+type Submit = ReturnType<typeof makeSubmit>['submit'];
+
+function runRoutes({ yard, store, clock, baseUrl }: ServicePorts, submit: Submit) {
+  async function getRecord(runId: string): Promise<RunRecord> {
+    const run = await yard.ledger.findRun(runId);
+    if (run) return run;
+    throw new YardError('run.unknown', `no run ${quote(runId)}`, {
+      hint: 'see "runyard run list"',
+    });
+  }
+
+  const getRun = async (runId: string) => statusOf(await getRecord(runId), baseUrl());
+
+  async function getRequest(runId: string): Promise<RunRequest> {
+    const entry = await store.get(keys.request(runId));
+    if (!entry) await getRecord(runId);
+    return runRequest.parse(unpack(entry!.value));
+  }
+
+  async function waitRun(runId: string, waitMs: number, signal: AbortSignal): Promise<RunStatus> {
+    const given = new AbortController();
+    const stop = () => given.abort();
+    const done = yard.untilDone(runId, given.signal);
+    const run = await getRecord(runId);
+    if (isDone(run.state) || signal.aborted) {
+      stop();
+      return statusOf(run, baseUrl());
+    }
+    signal.addEventListener('abort', stop, { once: true });
+    const timer = clock.setTimeout(stop, waitMs);
+    const ended = await done;
+    timer.cancel();
+    signal.removeEventListener('abort', stop);
+    return ended ? statusOf(ended, baseUrl()) : getRun(runId);
+  }
+
+  return {
+    getRun,
+    getRequest,
+    waitRun,
+    async listRuns({ state, slave, job, name, limit, before }: RunQuery) {
+      const found: RunStatus[] = [];
+      const lt = before === undefined ? 'run0' : keys.run(before);
+      for await (const { value } of store.scan({ gte: 'run/', lt, reverse: true })) {
+        const run = unpack<RunRecord>(value);
+        const [outer] = run.state.split('.');
+        if (state && !(state as string[]).includes(outer!)) continue;
+        if (slave !== undefined && run.context.slave !== slave) continue;
+        if (job !== undefined && run.facts.job !== job) continue;
+        if (name !== undefined && !run.facts.name?.includes(name)) continue;
+        found.push(statusOf(run, baseUrl()));
+        if (found.length >= limit) break;
+      }
+      return found;
+    },
+    async history(runId: string) {
+      const run = await getRecord(runId);
+      const entries = await store.getMany(run.events.map(keys.event));
+      return entries.map((entry) => {
+        if (!entry)
+          throw new YardError('store.corrupt', `run ${runId} misses a part of its history`);
+        return historyOf(unpack<EventRecord>(entry.value));
+      });
+    },
+    async abortRun(runId: string, by: Principal, why: string) {
+      const run = await getRecord(runId);
+      if (isDone(run.state)) return statusOf(run, baseUrl());
+      const event = { type: 'abort.requested', at: clock.wall(), by: by.name, why } as const;
+      await yard.transact((tx) => void tx.run(runId, event, by.name));
+      const patience = run.context.limits.graceMs + 60_000;
+      return waitRun(runId, patience, new AbortController().signal);
+    },
+    async holdRun(runId: string, by: Principal, note: string) {
+      const event = { type: 'run.held', at: clock.wall(), by: by.name, note } as const;
+      let changed = false;
+      await yard.transact((tx) => void (changed = tx.run(runId, event, by.name) !== undefined));
+      const status = await getRun(runId);
+      if (changed) return status;
+      const stands = `${status.state}${status.substate === undefined ? '' : `.${status.substate}`}`;
+      throw new YardError('hold.too_late', `run ${runId} is ${stands}`, {
+        hint: 'only what waits can be held',
+      });
+    },
+    async releaseRun(runId: string, by: Principal) {
+      const event = { type: 'run.released', at: clock.wall(), by: by.name } as const;
+      await yard.transact((tx) => void tx.run(runId, event, by.name));
+      return getRun(runId);
+    },
+    async rerun(runId: string, by: Principal) {
+      const { key: _, held: __, after: ___, ...again } = await getRequest(runId);
+      const [submitted] = await submit([{ ...again, held: false, after: [] }], by);
+      return submitted!;
+    },
+  };
+}
+
+function jobRoutes({ yard, ids, clock, baseUrl: _ }: ServicePorts, submit: Submit) {
+  async function getJob(jobId: string) {
+    const job = await yard.ledger.findJob(jobId);
+    if (!job) throw new YardError('job.unknown', `no job ${quote(jobId)}`);
+    return jobStatusOf(job);
+  }
+  return {
+    getJob,
+    async submitJob(
+      job: { name?: string | undefined; requestor?: string | undefined; runs: RunRequest[] },
+      by: Principal,
+    ) {
+      const createdAt = clock.wall();
+      const id = ids.sortable(createdAt);
+      const runIds = job.runs.map(() => ids.sortable(createdAt)).sort();
+      const { name } = job;
+      const requestor = job.requestor ?? (by.kind === 'anonymous' ? undefined : by.name);
+      const runs = linked(job.runs, runIds).map((run) => ({ ...run, requestor }));
+      const note = { id, name, requestor, runs: runIds, createdAt };
+      await submit(runs as RunRequest[], by, {
+        id,
+        ids: runIds,
+        note: (tx) => tx.createJob(note),
+      });
+      return { jobId: id, runs: runIds };
+    },
+    async abortJob(jobId: string, by: Principal, why: string) {
+      await getJob(jobId);
+      const event = { type: 'job.abortRequested', at: clock.wall(), by: by.name, why } as const;
+      await yard.transact((tx) => tx.job(jobId, event));
+      return getJob(jobId);
+    },
+  };
+}
+
+/** Inside a job `after` may hold names of its own runs; a circle of them is refused. */
+function linked(runs: readonly RunRequest[], runIds: readonly string[]): RunRequest[] {
+  const byName = new Map<string, number>();
+  for (const [index, { name, key }] of runs.entries()) {
+    if (key !== undefined) throw new YardError('job.key', 'runs of a job take no key of their own');
+    if (name === undefined) continue;
+    if (byName.has(name)) throw new YardError('job.name', `two runs are named ${quote(name)}`);
+    byName.set(name, index);
+  }
+  const needs = runs.map(({ after }) => after.map((name) => byName.get(name)));
+  const state = runs.map(() => 0);
+  const visit = (index: number): void => {
+    if (state[index] === 2) return;
+    if (state[index] === 1) {
+      throw new YardError(
+        'job.circle',
+        `run ${quote(runs[index]!.name ?? index)} waits for itself`,
+      );
+    }
+    state[index] = 1;
+    for (const need of needs[index]!) if (need !== undefined) visit(need);
+    state[index] = 2;
+  };
+  for (const index of runs.keys()) visit(index);
+  return runs.map((run) => ({
+    ...run,
+    after: run.after.map((name) => {
+      const index = byName.get(name);
+      return index === undefined ? name : runIds[index]!;
+    }),
+  }));
+}
+
+function slaveRoutes({ yard, clock }: ServicePorts) {
+  function getRecord(name: string) {
+    const slave = yard.ledger.slave(name);
+    if (slave) return slave;
+    throw new YardError('slave.unknown', `no slave ${quote(name)}`, {
+      hint: 'see "runyard slave list"',
+    });
+  }
+  const getSlave = async (name: string) => slaveStatusOf(getRecord(name), yard.rooms.get(name));
+  return {
+    getSlave,
+    listSlaves: async () =>
+      [...yard.ledger.slaves()].map((slave) => slaveStatusOf(slave, yard.rooms.get(slave.name))),
+    async drainSlave(
+      name: string,
+      by: Principal,
+      { note, forMs }: { note: string; forMs?: number | undefined },
+    ) {
+      getRecord(name);
+      const at = clock.wall();
+      const untilAt = forMs === undefined ? undefined : at + forMs;
+      const event = { type: 'drain.requested', at, by: by.name, note, untilAt } as const;
+      await yard.transact((tx) => void tx.slave(name, event));
+      return getSlave(name);
+    },
+    async resumeSlave(name: string, by: Principal) {
+      getRecord(name);
+      const event = { type: 'resume.requested', at: clock.wall(), by: by.name } as const;
+      await yard.transact((tx) => void tx.slave(name, event));
+      return getSlave(name);
+    },
+  };
+}
+
+function blobRoutes({ yard, blobs, outputs }: ServicePorts) {
+  /** Only the current attempt's slave, with its token, may add to what it wrote (S04, S05). */
+  function checkClaim(
+    { runId, attempt, token }: { runId: string; attempt: number; token: string },
+    by: Principal,
+  ): void {
+    const run = yard.ledger.live(runId);
+    if (!run || run.context.attempt !== attempt || run.context.token !== token) {
+      const current = run?.context.attempt ?? 'none';
+      throw new YardError(
+        'run.stale_attempt',
+        `${attempt} of run ${quote(runId)}, current: ${current}`,
+      );
+    }
+    if (by.kind === 'slave' && run.context.slave !== undefined && run.context.slave !== by.name) {
+      throw new YardError('authz.identity_mismatch', `run ${runId} is not on slave ${by.name}`);
+    }
+  }
+
+  return {
+    async openOutput(...[runId, stream, options, signal]: Parameters<MasterService['openOutput']>) {
+      const run = await yard.ledger.findRun(runId);
+      if (!run) throw new YardError('output.unknown', `no run ${quote(runId)}`);
+      return outputs.open(run, stream, options, signal);
+    },
+    async openArtifact(runId: string, name: string, attempt: number | undefined) {
+      const run = await yard.ledger.findRun(runId);
+      const known = run?.context.artifacts?.find((artifact) => artifact.name === name);
+      if (!run || !known) {
+        throw new YardError('output.unknown', `run ${quote(runId)} has no artifact ${quote(name)}`);
+      }
+      const key = artifactKey(runId, attempt ?? run.context.attempt, name);
+      const held = await blobs.stat(key);
+      if (!held) throw new YardError('output.expired', `artifact ${quote(name)} was removed`);
+      return { body: await blobs.get(key), bytes: held.bytes };
+    },
+    async appendOutput(
+      at: Parameters<MasterService['appendOutput']>[0],
+      bytes: Uint8Array,
+      by: Principal,
+    ) {
+      checkClaim(at, by);
+      return blobs.append(outputKey(at.runId, at.attempt, at.stream), at.offset, bytes);
+    },
+    async putArtifact(
+      at: Parameters<MasterService['putArtifact']>[0],
+      body: AsyncIterable<Uint8Array>,
+      by: Principal,
+    ) {
+      checkClaim(at, by);
+      const limits = { sha256: at.sha256, bytesMax: ARTIFACT_BYTES_MAX };
+      await blobs.put(artifactKey(at.runId, at.attempt, at.name), body, limits);
+    },
+    async putBundle(id: string, body: AsyncIterable<Uint8Array>) {
+      const sha256 = bundleDigest(id);
+      const { bytes } = await blobs.put(bundleKey(id), body, {
+        sha256,
+        bytesMax: BUNDLE_BYTES_MAX,
+      });
+      return { id, bytes };
+    },
+    async statBundle(id: string) {
+      bundleDigest(id);
+      const held = await blobs.stat(bundleKey(id));
+      if (!held?.sealed) throw new YardError('bundle.unknown', `${id} is not here`);
+      return { id, bytes: held.bytes };
+    },
+    async openBundle(id: string) {
+      bundleDigest(id);
+      const held = await blobs.stat(bundleKey(id));
+      if (!held?.sealed) throw new YardError('bundle.unknown', `${id} is not here`);
+      return { body: await blobs.get(bundleKey(id)), bytes: held.bytes };
+    },
+  };
+}
+
+function bundleDigest(id: string): string {
+  const match = /^fs-([0-9a-f]{64})$/.exec(id);
+  if (match) return match[1]!;
+  throw new YardError('bundle.ref', `${quote(id)} is not a bundle's id`, {
+    hint: 'fs- and 64 hex digits',
+  });
+}
+
+function tokenRoutes({ credentials }: ServicePorts) {
+  return {
+    createToken: (request: Parameters<MasterService['createToken']>[0]) =>
+      credentials.create(request),
+    listTokens: async () =>
+      credentials.list().map(({ id, kind, name, scopes, expiresAt }) => ({
+        id,
+        kind,
+        name,
+        scopes,
+        ...(expiresAt === undefined ? {} : { expiresAt: formatInstant(expiresAt) }),
+      })),
+    async revokeToken(id: string) {
+      await credentials.revoke(id);
+    },
+    enrol: (name: string, by: Principal) => credentials.enrol(name, by),
+  };
+}

@@ -1,0 +1,138 @@
+/**
+ * Verifies the checksum of every block of one LevelDB table file. LevelDB itself never does (what
+ * would make it is out of our reach), and a block that is merely wrong can hide a key as if it had
+ * been deleted. Format: `doc/table_format.md` of LevelDB 1.20.
+ */
+
+const FOOTER_BYTES = 48;
+const MAGIC = Buffer.from('57fb808b247547db', 'hex');
+/** A byte of type and four of checksum follow each block. */
+const TRAILER_BYTES = 5;
+const SNAPPY = 1;
+
+interface Handle {
+  offset: number;
+  size: number;
+}
+
+/** What is wrong with the file; undefined: nothing. */
+export function findTableFault(file: Buffer): string | undefined {
+  if (file.length < FOOTER_BYTES) return 'is cut off';
+  const footer = file.subarray(file.length - FOOTER_BYTES);
+  if (!footer.subarray(FOOTER_BYTES - MAGIC.length).equals(MAGIC)) return 'has no footer';
+  const read = makeVarintReader(footer);
+  const metaIndex = read.handle();
+  const index = read.handle();
+  const roots = [metaIndex, index];
+  const rootFault = faultOf(file, roots);
+  if (rootFault !== undefined) return rootFault;
+  const leaves = roots.flatMap((root) => handlesIn(contentOf(file, root)));
+  return faultOf(file, leaves) ?? holeIn(file, [...roots, ...leaves]);
+}
+
+function faultOf(file: Buffer, blocks: readonly Handle[]): string | undefined {
+  for (const { offset, size } of blocks) {
+    const end = offset + size;
+    if (end + TRAILER_BYTES > file.length - FOOTER_BYTES) return `has a block past its end`;
+    const stored = unmask(file.readUInt32LE(end + 1));
+    if (crc32c(file, offset, end + 1) !== stored) return `has a wrong checksum at byte ${offset}`;
+  }
+  return undefined;
+}
+
+/** Every byte belongs to a block; an index that lost an entry would leave a hole. */
+function holeIn(file: Buffer, blocks: readonly Handle[]): string | undefined {
+  let at = 0;
+  for (const { offset, size } of blocks.toSorted((a, b) => a.offset - b.offset)) {
+    if (offset !== at) return `has bytes of no block at byte ${at}`;
+    at = offset + size + TRAILER_BYTES;
+  }
+  return at === file.length - FOOTER_BYTES ? undefined : `has bytes of no block at byte ${at}`;
+}
+
+function contentOf(file: Buffer, { offset, size }: Handle): Buffer {
+  const block = file.subarray(offset, offset + size);
+  return file[offset + size] === SNAPPY ? unsnappy(block) : block;
+}
+
+/** The handles that the entries of an index have as their values. */
+function handlesIn(block: Buffer): Handle[] {
+  const restarts = block.readUInt32LE(block.length - 4);
+  const entries = block.subarray(0, block.length - 4 * (restarts + 1));
+  const read = makeVarintReader(entries);
+  const handles: Handle[] = [];
+  while (read.position() < entries.length) {
+    read.varint();
+    const keyBytes = read.varint();
+    const valueBytes = read.varint();
+    read.skip(keyBytes);
+    const after = read.position() + valueBytes;
+    handles.push(read.handle());
+    read.skip(after - read.position());
+  }
+  return handles;
+}
+
+function makeVarintReader(bytes: Buffer, from = 0) {
+  let at = from;
+  function varint(): number {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = bytes[at++] ?? 0;
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  }
+  return {
+    varint,
+    handle: (): Handle => ({ offset: varint(), size: varint() }),
+    skip: (count: number) => void (at += count),
+    position: () => at,
+  };
+}
+
+/** Only ever used on a block whose checksum holds. */
+function unsnappy(block: Buffer): Buffer {
+  const read = makeVarintReader(block);
+  const out = Buffer.alloc(read.varint());
+  let end = 0;
+  let at = read.position();
+  while (at < block.length) {
+    const tag = block[at++]!;
+    if ((tag & 3) === 0) {
+      const extra = Math.max(0, (tag >> 2) - 59);
+      const size = (extra === 0 ? tag >> 2 : block.readUIntLE(at, extra)) + 1;
+      at += extra;
+      block.copy(out, end, at, at + size);
+      at += size;
+      end += size;
+      continue;
+    }
+    const near = (tag & 3) === 1;
+    const offsetBytes = near ? 1 : (tag & 3) === 2 ? 2 : 4;
+    const offset = block.readUIntLE(at, offsetBytes) + (near ? (tag >> 5) * 256 : 0);
+    at += offsetBytes;
+    const size = near ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1;
+    // Byte by byte, since what is copied may overlap what it makes.
+    for (let i = 0; i < size; i++, end++) out[end] = out[end - offset]!;
+  }
+  return out;
+}
+
+/** LevelDB stores checksums so, since a checksum of data that holds checksums is weak. */
+function unmask(masked: number): number {
+  const rotated = (masked - 0xa282ead8) >>> 0;
+  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
+}
+
+const CRC32C = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  return crc;
+});
+
+function crc32c(bytes: Buffer, from: number, to: number): number {
+  let crc = -1;
+  for (let i = from; i < to; i++) crc = CRC32C[(crc ^ bytes[i]!) & 255]! ^ (crc >>> 8);
+  return (crc ^ -1) >>> 0;
+}

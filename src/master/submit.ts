@@ -1,0 +1,229 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import { YardError, nearest, quote } from '../base/errors.ts';
+import type { Ids } from '../base/random.ts';
+import type { RunInput } from '../machines/run.ts';
+import { parseBundleRef } from '../protocol/bundle-ref.ts';
+import { ARCHES, isDone, normalArch } from '../protocol/run.ts';
+import type { RunRequest } from '../protocol/run.ts';
+import type { Principal, Submitted } from '../api/service.ts';
+import type { Transaction } from './ledger.ts';
+import { keys, pack, unpack } from './records.ts';
+import type { RunFacts, RunRecord } from './records.ts';
+import type { BlobStore, StateStore } from './store/port.ts';
+import { badEndOf } from './yard.ts';
+import type { Yard } from './yard.ts';
+
+export interface SubmitPorts {
+  yard: Yard;
+  store: StateStore;
+  blobs: BlobStore;
+  clock: Clock;
+  ids: Ids;
+  allowGitFile: boolean;
+  /** Keeps a request at hand that will be needed within moments. */
+  remember: (runId: string, request: RunRequest) => void;
+}
+
+const RECENT_KEYS_MAX = 10_000;
+
+interface RecentKey {
+  runId: string;
+  contentDigest: string;
+  durable: Promise<void>;
+}
+
+interface Prepared {
+  request: RunRequest;
+  facts: RunFacts;
+  input: RunInput;
+  /** Set where a client's key names the run. */
+  keyDigest?: string;
+  contentDigest?: string;
+}
+
+export function bundleKey(id: string): string {
+  return `b/${id}`;
+}
+
+/** Turns requests into runs: all of one call in one commit, synced before it resolves (step 1). */
+export function makeSubmit(ports: SubmitPorts) {
+  const { yard, store, clock, ids } = ports;
+  /** Keys of late submits: what the store may not show yet, and when it will be durable. */
+  const recent = new Map<string, RecentKey>();
+
+  async function prepare(request: RunRequest, by: Principal, job?: string): Promise<Prepared> {
+    const arch = request.arch === undefined ? undefined : knownArch(request.arch);
+    if (request.bundle !== undefined) await checkBundle(request.bundle, ports);
+    const blockers: string[] = [];
+    const { retries, retry, timeoutMs, queueTimeoutMs, graceMs, lostMax } = request;
+    const prepared: Prepared = {
+      request,
+      facts: {
+        name: request.name ?? request.formula?.item.slice(0, 200) ?? commandName(request.argv),
+        job,
+        arch,
+        labels: request.labels,
+        resources: request.resources,
+        isolation: request.isolation,
+        priority: request.priority,
+        exclusive: request.exclusive,
+        requestor: request.requestor ?? (by.kind === 'anonymous' ? undefined : by.name),
+        bundle: request.bundle,
+        createdAt: clock.wall(),
+      },
+      input: {
+        limits: { retries, ...retry, timeoutMs, queueTimeoutMs, graceMs, lostMax },
+        blockers,
+        hold: request.held ? { by: by.name, note: 'held at submit' } : undefined,
+      },
+    };
+    if (request.key !== undefined) {
+      prepared.keyDigest = digest(`${by.name}\0${request.key}`);
+      prepared.contentDigest = digest(JSON.stringify(sorted(request)));
+    }
+    return prepared;
+  }
+
+  /** The run that an earlier submit with this key made; other content is an error (S25). */
+  async function findByKey({ keyDigest, contentDigest, request }: Prepared) {
+    if (keyDigest === undefined) return undefined;
+    const entry = recent.has(keyDigest) ? undefined : await store.get(keys.submitKey(keyDigest));
+    const known =
+      recent.get(keyDigest) ?? (entry && unpack<Omit<RecentKey, 'durable'>>(entry.value));
+    if (!known) return undefined;
+    if (known.contentDigest === contentDigest) return known;
+    throw new YardError(
+      'key.conflict',
+      `key ${quote(request.key)} was used for run ${known.runId} with another content`,
+      { hint: 'choose another key, or repeat the same request' },
+    );
+  }
+
+  function create(tx: Transaction, prepared: Prepared, id: string, by: Principal): RunRecord {
+    const { request, facts, input, keyDigest, contentDigest } = prepared;
+    tx.put(keys.request(id), pack(request));
+    if (keyDigest !== undefined && contentDigest !== undefined) {
+      tx.put(keys.submitKey(keyDigest), pack({ runId: id, contentDigest }));
+    }
+    ports.remember(id, request);
+    return tx.createRun(id, input, facts, facts.createdAt, by.name);
+  }
+
+  /** Blockers that ended well are none; one that ended badly aborts its dependent at once. */
+  async function resolveBlockers(prepared: Prepared, among: ReadonlySet<string>) {
+    const ended: RunRecord[] = [];
+    const blockers: string[] = [];
+    for (const id of new Set(prepared.request.after)) {
+      if (among.has(id) || yard.ledger.live(id)) {
+        blockers.push(id);
+        continue;
+      }
+      const run = await yard.ledger.findRun(id);
+      if (!run) throw new YardError('run.unknown', `after: no run ${quote(id)}`);
+      if (badEndOf(run) !== undefined) {
+        blockers.push(id);
+        ended.push(run);
+      }
+    }
+    prepared.input.blockers = blockers;
+    return ended;
+  }
+
+  async function submit(
+    requests: readonly RunRequest[],
+    by: Principal,
+    job?: { id: string; ids: string[]; note: (tx: Transaction) => void },
+  ): Promise<Submitted[]> {
+    const results: Submitted[] = [];
+    const others: Promise<void>[] = [];
+    let markDurable: () => void = () => {};
+    const durable = new Promise<void>((resolve) => (markDurable = resolve));
+    const fresh: { prepared: Prepared; id: string; ended: RunRecord[] }[] = [];
+    const among = new Set(job?.ids);
+    for (const [index, request] of requests.entries()) {
+      const prepared = await prepare(request, by, job?.id);
+      const ended = request.after.length > 0 ? await resolveBlockers(prepared, among) : [];
+      const earlier = await findByKey(prepared);
+      if (earlier !== undefined) {
+        results.push({ runId: earlier.runId, created: false });
+        if ('durable' in earlier && earlier.durable !== durable) {
+          others.push(earlier.durable as Promise<void>);
+        }
+        continue;
+      }
+      const id = job?.ids[index] ?? ids.sortable(clock.wall());
+      const { keyDigest, contentDigest } = prepared;
+      if (keyDigest !== undefined && contentDigest !== undefined) {
+        recent.set(keyDigest, { runId: id, contentDigest, durable });
+      }
+      fresh.push({ prepared, id, ended });
+      results.push({ runId: id, created: true });
+    }
+    await yard.transact((tx) => {
+      job?.note(tx);
+      for (const { prepared, id, ended } of fresh) {
+        create(tx, prepared, id, by);
+        for (const blocker of [...ended, ...endedMeanwhile(prepared)]) {
+          const why = badEndOf(blocker) ?? '';
+          const at = clock.wall();
+          const type = why === '' ? 'run.unblocked' : 'run.blockerFailed';
+          tx.run(id, { type, at, blocker: blocker.id, why }, 'master');
+        }
+      }
+    });
+    markDurable();
+    await Promise.all(others);
+    for (const key of recent.keys()) {
+      if (recent.size <= RECENT_KEYS_MAX) break;
+      recent.delete(key);
+    }
+    return results;
+  }
+
+  /** Blockers whose end was decided between the look-up and this transaction. */
+  function endedMeanwhile(prepared: Prepared): RunRecord[] {
+    return prepared.input.blockers
+      .map((id) => yard.ledger.live(id))
+      .filter((run): run is RunRecord => run !== undefined && isDone(run.state));
+  }
+
+  return { submit };
+}
+
+function knownArch(text: string): string | undefined {
+  if (text === 'noarch' || text === 'any') return undefined;
+  const arch = normalArch(text);
+  if ((ARCHES as readonly string[]).includes(arch)) return arch;
+  const like = nearest(text, ARCHES);
+  throw new YardError('input.arch', `${quote(text)} unknown`, {
+    hint: like ? `did you mean "${like}"?` : `known: ${ARCHES.join(', ')}`,
+  });
+}
+
+async function checkBundle(ref: string, { blobs, allowGitFile }: SubmitPorts): Promise<void> {
+  const parsed = parseBundleRef(ref, allowGitFile ? ['https', 'ssh', 'file'] : undefined);
+  if (parsed.kind === 'git') return;
+  const held = await blobs.stat(bundleKey(parsed.id));
+  if (!held?.sealed) {
+    throw new YardError('bundle.unknown', `${parsed.id} is not here`, { hint: 'upload it first' });
+  }
+}
+
+function commandName(argv: readonly string[] | undefined): string | undefined {
+  return argv?.join(' ').slice(0, 200);
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** The same content in the same order, whoever wrote it. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  return Object.fromEntries(
+    entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)]),
+  );
+}

@@ -1,0 +1,307 @@
+/**
+ * The heart of the master: the ledger kept in step with the queue, the rooms on the slaves and the
+ * deadlines. No socket, no clock of its own, no disk: all of it runs in the simulator.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Ids } from '../base/random.ts';
+import { runDeadline } from '../machines/run.ts';
+import type { RunEffect } from '../machines/run.ts';
+import type { JobEffect } from '../machines/job.ts';
+import type { SlaveEffect } from '../machines/slave.ts';
+import { isDone } from '../protocol/run.ts';
+import { makeDeadlines } from './deadlines.ts';
+import { makeLedger } from './ledger.ts';
+import type { Ledger, Transaction } from './ledger.ts';
+import { judge, makeQueue } from './placement.ts';
+import type { Queue, Room } from './placement.ts';
+import { keys, pack } from './records.ts';
+import type { DecisionRecord, EventRecord, JobRecord, RunRecord, SlaveRecord } from './records.ts';
+import type { Fence, StateStore } from './store/port.ts';
+
+export interface YardPorts {
+  store: StateStore;
+  fence: Fence;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+}
+
+/** What the hub does for the yard once a decision is durable. */
+export interface SlaveCommands {
+  assign: (run: RunRecord) => void;
+  stop: (run: RunRecord) => void;
+  giveUp: (slave: SlaveRecord) => void;
+  tell: (slave: SlaveRecord, what: 'drain' | 'resume') => void;
+}
+
+export interface Yard {
+  readonly ledger: Ledger;
+  readonly queue: Queue;
+  readonly rooms: ReadonlyMap<string, Room>;
+  /** A transaction that also places what can be placed. */
+  transact: (decide: (tx: Transaction) => void) => Promise<void>;
+  setRoom: (room: Room) => void;
+  occupy: (
+    slave: string,
+    runId: string,
+    attempt: number,
+    resources: Record<string, number>,
+  ) => void;
+  vacate: (slave: string, runId: string, attempt: number) => void;
+  connectSlaves: (commands: SlaveCommands) => void;
+  /** Hears every event, in order, once it is durable. */
+  onEvents: (listener: (events: EventRecord[]) => void) => void;
+  /** Resolves with the record of a run that is done; `undefined` when aborted first. */
+  untilDone: (runId: string, signal: AbortSignal) => Promise<RunRecord | undefined>;
+  /** Rejects when the store has failed: the process must end. */
+  readonly fatal: Promise<never>;
+  open: () => Promise<void>;
+  stop: () => void;
+}
+
+/** What takes a slot: an attempt, not a run, so that an old one and a new one are told apart. */
+export function slotKey(runId: string, attempt: number): string {
+  return `${runId}.${attempt}`;
+}
+
+export function makeYard({ store, fence, clock, ids, log }: YardPorts): Yard {
+  const queue = makeQueue();
+  const rooms = new Map<string, Room>();
+  const dependents = new Map<string, Set<string>>();
+  const waiters = new Map<string, Set<(run: RunRecord) => void>>();
+  const listeners: ((events: EventRecord[]) => void)[] = [];
+  /** Per class: the last recorded verdict, and the generation of rooms that it was judged in. */
+  const verdicts = new Map<string, { verdict: string; generation: number }>();
+  let generation = 0;
+  let commands: SlaveCommands | undefined;
+  let rejectFatal: (error: unknown) => void = () => {};
+  const fatal = new Promise<never>((_, reject) => (rejectFatal = reject));
+  fatal.catch(() => {});
+  let placing = false;
+  let dirty = false;
+
+  const deadlines = makeDeadlines(clock, (id) => {
+    const run = ledger.live(id);
+    const deadline = run && runDeadline(run.state, run.context);
+    if (!deadline) return;
+    void transact((tx) => void tx.run(id, { type: deadline.event, at: clock.wall() }, 'clock'));
+  });
+
+  function decided(tx: Transaction, before: RunRecord | undefined, after: RunRecord): void {
+    const { id, state, context } = after;
+    if (state === 'PENDING.queued') {
+      if (before?.state !== state) queue.add(id, after.facts, context.ahead);
+      dirty = true;
+    } else queue.remove(id);
+    arm(after);
+    if (!before && state === 'PENDING.blocked') {
+      for (const blocker of context.blockers) addTo(dependents, blocker, id);
+    }
+    if (isDone(state)) wakeDependents(tx, after);
+  }
+
+  function arm({ id, state, context }: RunRecord): void {
+    const deadline = runDeadline(state, context);
+    deadlines.set(id, deadline && clock.now() + Math.max(0, deadline.at - clock.wall()));
+  }
+
+  function wakeDependents(tx: Transaction, blocker: RunRecord): void {
+    for (const id of dependents.get(blocker.id) ?? []) tellBlockerEnded(tx, id, blocker);
+    dependents.delete(blocker.id);
+  }
+
+  function tellBlockerEnded(tx: Transaction, id: string, blocker: RunRecord): void {
+    const at = clock.wall();
+    const why = badEndOf(blocker);
+    tx.run(
+      id,
+      why === undefined
+        ? { type: 'run.unblocked', at, blocker: blocker.id }
+        : { type: 'run.blockerFailed', at, blocker: blocker.id, why },
+      'master',
+    );
+  }
+
+  const ledger = makeLedger(store, fence, {
+    decided,
+    published(events) {
+      for (const listener of listeners) listener(events);
+    },
+    runEffect(effect: RunEffect, run: RunRecord) {
+      if (effect === 'sendAssign') commands?.assign(run);
+      else if (effect === 'sendStop') commands?.stop(run);
+      else if (effect === 'conclude') {
+        for (const wake of waiters.get(run.id) ?? []) wake(run);
+        waiters.delete(run.id);
+      }
+    },
+    slaveEffect(effect: SlaveEffect, slave: SlaveRecord) {
+      if (effect === 'giveUpAttempts') commands?.giveUp(slave);
+      else if (effect === 'tellDrain') commands?.tell(slave, 'drain');
+      else if (effect === 'tellResume') commands?.tell(slave, 'resume');
+    },
+    jobEffect(effect: JobEffect, job: JobRecord) {
+      if (effect !== 'abortRuns') return;
+      const { by, why } = job.context.abort ?? { by: 'nobody', why: '' };
+      void transact((tx) => {
+        for (const id of job.runs) {
+          tx.run(id, { type: 'abort.requested', at: clock.wall(), by, why }, by);
+        }
+      });
+    },
+    fatal(error) {
+      log.error({ err: String(error) }, 'the store failed: this master ends');
+      rejectFatal(error);
+    },
+  });
+
+  function transact(decide: (tx: Transaction) => void): Promise<void> {
+    return ledger.transact((tx) => {
+      decide(tx);
+      if (dirty && !placing) place(tx);
+    });
+  }
+
+  /** Gives every slave with room the best run it can take, spreading over those with most room. */
+  function place(tx: Transaction): void {
+    placing = true;
+    dirty = false;
+    try {
+      const open = [...rooms.values()].filter(
+        (room) => room.online && !room.draining && room.used.size < room.slots,
+      );
+      open.sort((a, b) => b.slots - b.used.size - (a.slots - a.used.size));
+      for (let progress = true; progress && queue.size > 0;) {
+        progress = false;
+        for (const room of open) {
+          if (room.used.size < room.slots && queue.size > 0) progress = grant(tx, room) || progress;
+        }
+      }
+      recordVerdicts(tx);
+    } finally {
+      placing = false;
+    }
+  }
+
+  function grant(tx: Transaction, room: Room): boolean {
+    const id = queue.takeFor(room);
+    if (id === undefined) return false;
+    const event = {
+      type: 'run.granted',
+      at: clock.wall(),
+      slave: room.name,
+      token: ids.random(16),
+    } as const;
+    const run = tx.run(id, event, 'scheduler');
+    if (run) occupy(room.name, id, run.context.attempt, run.facts.resources);
+    return true;
+  }
+
+  /** A class whose verdict changed leaves a record: `why` is answered from these. */
+  function recordVerdicts(tx: Transaction): void {
+    for (const class_ of queue.classes()) {
+      const last = verdicts.get(class_.key);
+      if (last?.generation === generation) continue;
+      const { verdict, summary, obstacles } = judge(class_.needs, rooms.values());
+      verdicts.set(class_.key, { verdict, generation });
+      if (last?.verdict === verdict) continue;
+      const named = obstacles.slice(0, 5).map(({ name, detail }) => `${name} ${detail}`);
+      const text = named.length > 0 ? `${summary}: ${named.join('; ')}` : summary;
+      const record: DecisionRecord = { at: clock.wall(), verdict, summary: text };
+      tx.put(keys.decision(classPath(class_.key), ledger.lastSeq()), pack(record));
+    }
+    if (verdicts.size > 10_000) verdicts.clear();
+  }
+
+  function occupy(
+    slave: string,
+    runId: string,
+    attempt: number,
+    resources: Record<string, number>,
+  ): void {
+    rooms.get(slave)?.used.set(slotKey(runId, attempt), resources);
+  }
+
+  return {
+    ledger,
+    queue,
+    rooms,
+    transact,
+    occupy,
+    vacate(slave, runId, attempt) {
+      if (rooms.get(slave)?.used.delete(slotKey(runId, attempt))) dirty = true;
+    },
+    setRoom(room) {
+      rooms.set(room.name, room);
+      generation++;
+      dirty = true;
+    },
+    connectSlaves: (given) => void (commands = given),
+    onEvents: (listener) => void listeners.push(listener),
+    untilDone(runId, signal) {
+      return new Promise((resolve) => {
+        if (signal.aborted) return resolve(undefined);
+        const wake = (run: RunRecord) => {
+          signal.removeEventListener('abort', onAbort);
+          resolve(run);
+        };
+        const onAbort = () => {
+          waiters.get(runId)?.delete(wake);
+          resolve(undefined);
+        };
+        addTo(waiters, runId, wake);
+        signal.addEventListener('abort', onAbort, { once: true });
+      });
+    },
+    fatal,
+    async open() {
+      await ledger.load();
+      const waiting: RunRecord[] = [];
+      for (const run of ledger.liveRuns()) {
+        if (run.state === 'PENDING.queued') queue.add(run.id, run.facts, run.context.ahead);
+        arm(run);
+        if (run.state === 'PENDING.blocked') waiting.push(run);
+      }
+      await rejoinBlocked(waiting);
+    },
+    stop: () => deadlines.stop(),
+  };
+
+  /** After a restart: a blocker may have ended in the very commit that was the last. */
+  async function rejoinBlocked(waiting: RunRecord[]): Promise<void> {
+    const ended: [string, RunRecord][] = [];
+    for (const run of waiting) {
+      for (const blocker of run.context.blockers) {
+        if (ledger.live(blocker)) addTo(dependents, blocker, run.id);
+        else {
+          const record = await ledger.findRun(blocker);
+          if (record) ended.push([run.id, record]);
+        }
+      }
+    }
+    if (ended.length > 0) {
+      await transact((tx) => {
+        for (const [id, blocker] of ended) tellBlockerEnded(tx, id, blocker);
+      });
+    }
+  }
+}
+
+/** undefined: the run ended well, so what waits for it may go on. */
+export function badEndOf(run: RunRecord): string | undefined {
+  const { ending, reason } = run.context;
+  if (run.state === 'COMPLETE' && ending?.kind === 'exited' && ending.code === 0) return undefined;
+  return `${run.state}${reason === undefined ? '' : ` (${reason})`}`;
+}
+
+/** A class's key as part of a store key. */
+export function classPath(key: string): string {
+  return encodeURIComponent(key).slice(0, 400);
+}
+
+function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const set = map.get(key);
+  if (set) set.add(value);
+  else map.set(key, new Set([value]));
+}

@@ -1,0 +1,284 @@
+/**
+ * One attempt on this slave: prepare, execute, collect, report. Every wait in it can be cut short
+ * by a stop; whatever happens it ends with one report, kept on disk until the master has it.
+ */
+import type { Clock, Timer } from '../base/clock.ts';
+import { YardError, isYardError, messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Ending, OutputFacts } from '../protocol/run.ts';
+import type { Assignment } from '../protocol/to-slave.ts';
+import type { FinishedReport, HeldAttempt } from '../protocol/to-master.ts';
+import type { Spool } from './spool.ts';
+import type {
+  AttemptKey,
+  Executor,
+  OutputTail,
+  Outputs,
+  ProcessEnd,
+  Workspace,
+  Workspaces,
+} from './ports.ts';
+
+/** Streams that together hold no more ride along in the report. */
+const INLINE_BYTES_MAX = 4096;
+/** What a task left behind gets to end by itself (secops.md S28). */
+const DRAIN_MS = 2_000;
+
+export interface AttemptPorts {
+  executor: Executor;
+  workspaces: Workspaces;
+  outputs: Outputs;
+  spool: Spool;
+  clock: Clock;
+  log: Log;
+  /** The command and its whole environment for an assignment in its workspace. */
+  commandOf: (
+    assignment: Assignment,
+    workspace: Workspace,
+  ) => { argv: readonly string[]; env: Record<string, string> };
+  putArtifact: (
+    assignment: Assignment,
+    artifact: { name: string; sha256: string; path: string },
+  ) => Promise<void>;
+}
+
+export type Phase = HeldAttempt['phase'];
+
+export interface AttemptListener {
+  onPhase: (phase: Exclude<Phase, 'preparing' | 'finished'>) => void;
+  onReport: (report: FinishedReport) => void;
+}
+
+export interface Attempt {
+  readonly assignment: Assignment;
+  readonly phase: Phase;
+  readonly report: FinishedReport | undefined;
+  /** SIGTERM, the grace, SIGKILL; the end is reported as `ending`. Repeating it does nothing. */
+  stop: (ending: Ending) => void;
+  /** Nobody wants the end of it: kills at once and removes what it left. */
+  discard: () => Promise<void>;
+}
+
+export function keyOf({ runId, attempt }: { runId: string; attempt: number }): AttemptKey {
+  return `${runId}.${attempt}`;
+}
+
+/** Starts an attempt; `resumed` takes up one that an earlier process of this slave started. */
+export function startAttempt(
+  assignment: Assignment,
+  ports: AttemptPorts,
+  listener: AttemptListener,
+  resumed?: { workspace: Workspace; sinkSizes: Record<string, number> },
+): Attempt {
+  const { executor, workspaces, outputs, spool, clock, log } = ports;
+  const key = keyOf(assignment);
+  const aborting = new AbortController();
+  let phase: Phase = 'preparing';
+  let stopping: Ending | undefined;
+  let report: FinishedReport | undefined;
+  let tail: OutputTail | undefined;
+  let isRunning = false;
+  let discarded = false;
+  const timers = new Set<Timer>();
+
+  function later(ms: number, callback: () => void): void {
+    timers.add(clock.setTimeout(callback, ms));
+  }
+
+  function enter(next: Exclude<Phase, 'preparing' | 'finished'>): void {
+    phase = next;
+    listener.onPhase(next);
+  }
+
+  function stop(ending: Ending): void {
+    if (stopping || report) return;
+    stopping = ending;
+    if (phase !== 'collecting') enter('stopping');
+    aborting.abort(new YardError('run.stopped', 'the attempt was stopped'));
+    if (!isRunning) return;
+    executor.signal(key, 'SIGTERM');
+    later(assignment.graceMs, () => {
+      if (isRunning) executor.signal(key, 'SIGKILL');
+    });
+  }
+
+  if (assignment.timeoutMs > 0) {
+    later(assignment.timeoutMs, () => stop({ kind: 'timedOut', which: 'run' }));
+  }
+
+  function watchSilence(): void {
+    const { outputTimeoutMs } = assignment;
+    if (outputTimeoutMs === 0) return;
+    const startedAt = clock.now();
+    const check = () => {
+      if (!isRunning || !tail) return;
+      const silentMs = clock.now() - Math.max(tail.lastOutputAt, startedAt);
+      if (silentMs >= outputTimeoutMs) stop({ kind: 'timedOut', which: 'output' });
+      else later(outputTimeoutMs - silentMs, check);
+    };
+    later(outputTimeoutMs, check);
+  }
+
+  /** Resolves when the process itself has ended. */
+  function execute(workspace: Workspace): Promise<ProcessEnd> {
+    const { argv, env } = ports.commandOf(assignment, workspace);
+    return new Promise((resolve) => {
+      isRunning = true;
+      const { stdout, stderr } = workspace.files;
+      const spec = { key, argv, env, cwd: workspace.cwd, stdout, stderr };
+      executor.start(
+        { ...spec, isolation: assignment.isolation },
+        {
+          started: () => {},
+          ended(end) {
+            isRunning = false;
+            resolve(end);
+          },
+        },
+      );
+      tail = outputs.follow(key, workspace.files, assignment.outputBytesMax);
+      watchSilence();
+      if (stopping) executor.signal(key, 'SIGTERM');
+      else enter('executing');
+    });
+  }
+
+  /** Takes over a process that an earlier process of this slave started. */
+  async function rejoin(workspace: Workspace): Promise<ProcessEnd | undefined> {
+    let resolveEnd: (end: ProcessEnd) => void = () => {};
+    const ended = new Promise<ProcessEnd>((resolve) => (resolveEnd = resolve));
+    isRunning = true;
+    const [adopted] = await executor.adopt([key], () => ({
+      started: () => {},
+      ended(end) {
+        isRunning = false;
+        resolveEnd(end);
+      },
+    }));
+    if (!adopted || adopted.state === 'gone') {
+      isRunning = false;
+      return undefined;
+    }
+    tail = outputs.follow(
+      key,
+      workspace.files,
+      assignment.outputBytesMax,
+      resumed?.sinkSizes ?? {},
+    );
+    watchSilence();
+    if (isRunning) enter('executing');
+    return ended;
+  }
+
+  async function collect(workspace: Workspace, end: ProcessEnd): Promise<FinishedReport> {
+    const notes: string[] = [];
+    const leftBehind = await executor.settle(key, stopping ? 0 : DRAIN_MS);
+    if (leftBehind > 0) notes.push(`output.pipe_held: ${leftBehind} processes were left behind`);
+    const { manifests, inline } = await tail!.finish({ inlineMax: INLINE_BYTES_MAX });
+    const isQuiet = Object.values(manifests).every(({ bytes }) => bytes === 0);
+    const artifacts = await collectArtifacts(workspace, notes);
+    if ((!isQuiet && !inline) || artifacts.length > 0) {
+      if (!stopping) enter('collecting');
+      await tail!.flushed();
+      for (const artifact of artifacts) await ports.putArtifact(assignment, artifact);
+    }
+    return {
+      ...identity(),
+      ending: endingOf(end),
+      outputs: manifests as OutputFacts,
+      ...(inline && !isQuiet ? { inline } : {}),
+      artifacts: artifacts.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
+      notes,
+    };
+  }
+
+  async function collectArtifacts(workspace: Workspace, notes: string[]) {
+    try {
+      return await workspaces.collect(workspace);
+    } catch (error) {
+      if (!isYardError(error)) throw error;
+      // The task broke a limit; its verdict stands, the artifacts are left out and it is said.
+      notes.push(error.message.slice(0, 400));
+      return [];
+    }
+  }
+
+  function endingOf(end: ProcessEnd): Ending {
+    if (stopping) return stopping;
+    switch (end.kind) {
+      case 'exited':
+        return { kind: 'exited', code: end.code };
+      case 'signalled':
+        return { kind: 'signalled', signal: end.signal };
+      case 'unstartable':
+        return { kind: 'failed', code: 'slave.exec', why: `could not exec: ${end.why}` };
+    }
+  }
+
+  function identity() {
+    const { runId, attempt, token } = assignment;
+    return { runId, attempt, token };
+  }
+
+  function failure(error: unknown): FinishedReport {
+    const code = isYardError(error) ? error.code : 'internal.slave';
+    const why = messageOf(error).slice(0, 2000);
+    if (!stopping) log.warn({ run: assignment.runId, code, err: why }, 'attempt failed');
+    return {
+      ...identity(),
+      ending: stopping ?? { kind: 'failed', code, why },
+      artifacts: [],
+      notes: [],
+    };
+  }
+
+  async function perform(): Promise<FinishedReport> {
+    if (resumed) {
+      const end = await rejoin(resumed.workspace);
+      if (end) return collect(resumed.workspace, end);
+      return {
+        ...identity(),
+        ending: { kind: 'lost', why: 'the process was gone after a restart of the slave' },
+        artifacts: [],
+        notes: [],
+      };
+    }
+    const workspace = await workspaces.prepare(key, assignment.bundle, aborting.signal);
+    await spool.keepAssignment(key, assignment);
+    const end = await execute(workspace);
+    return collect(workspace, end);
+  }
+
+  const over = perform()
+    .catch(failure)
+    .then(async (finished) => {
+      for (const timer of timers) timer.cancel();
+      tail?.stop();
+      if (discarded) return;
+      await spool.keepReport(key, finished);
+      phase = 'finished';
+      report = finished;
+      listener.onReport(finished);
+    });
+  over.catch((error: unknown) =>
+    log.error({ attempt: key, err: messageOf(error) }, 'cannot spool'),
+  );
+
+  return {
+    assignment,
+    get phase() {
+      return phase;
+    },
+    get report() {
+      return report;
+    },
+    stop,
+    async discard() {
+      discarded = true;
+      stop({ kind: 'aborted' });
+      if (isRunning) executor.signal(key, 'SIGKILL');
+      await over;
+      await workspaces.remove(key);
+    },
+  };
+}
