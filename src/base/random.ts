@@ -10,9 +10,25 @@ export interface Random {
   fork: (name: string) => Random;
 }
 
+/** Drawn ahead, since a call to the system for a few bytes costs as much as for thousands. */
+const pool = new Uint8Array(8192);
+let drawn = pool.length;
+
+function systemBytes(size: number): Uint8Array {
+  if (size > pool.length / 4) return randomFillSync(new Uint8Array(size));
+  if (drawn + size > pool.length) {
+    randomFillSync(pool);
+    drawn = 0;
+  }
+  const bytes = pool.slice(drawn, drawn + size);
+  pool.fill(0, drawn, drawn + size);
+  drawn += size;
+  return bytes;
+}
+
 export const systemRandom: Random = {
-  float: () => new DataView(systemRandom.bytes(4).buffer).getUint32(0) / 2 ** 32,
-  bytes: (size) => randomFillSync(new Uint8Array(size)),
+  float: () => new DataView(systemBytes(4).buffer).getUint32(0) / 2 ** 32,
+  bytes: systemBytes,
   fork: () => systemRandom,
 };
 

@@ -1,6 +1,6 @@
 /** Tokens: who may do what. Only digests are kept, so the state directory gives none away (S02). */
 import { createHash } from 'node:crypto';
-import type { Principal } from '../api/service.ts';
+import type { Principal } from '../protocol/service.ts';
 import type { Clock } from '../base/clock.ts';
 import { YardError } from '../base/errors.ts';
 import type { Ids } from '../base/random.ts';

@@ -16,8 +16,15 @@ import { slaveMachine } from '../machines/slave.ts';
 import type { SlaveContext, SlaveEffect, SlaveEvent } from '../machines/slave.ts';
 import { deriveTable } from '../machines/table.ts';
 import { isDone } from '../protocol/run.ts';
-import { keys, pack, unpack } from './records.ts';
-import type { EventRecord, JobRecord, RunFacts, RunRecord, SlaveRecord } from './records.ts';
+import { CODEC_TABLE, keys, makeRecordCodec, pack, unpack } from './records.ts';
+import type {
+  EventRecord,
+  JobRecord,
+  RecordCodec,
+  RunFacts,
+  RunRecord,
+  SlaveRecord,
+} from './records.ts';
 import type { Fence, Op, StateStore } from './store/port.ts';
 
 export const runTable = deriveTable<RunContext, RunEvent, RunEffect>(runMachine);
@@ -67,6 +74,8 @@ export interface Ledger {
   slave: (name: string) => SlaveRecord | undefined;
   findJob: (id: string) => Promise<JobRecord | undefined>;
   lastSeq: () => number;
+  /** Reads and writes the records of runs and events. */
+  readonly codec: RecordCodec;
   /** Reads what a restart needs; call before anything else. */
   load: () => Promise<void>;
 }
@@ -75,6 +84,7 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
   const runs = new Map<string, Cell<RunRecord>>();
   const slaves = new Map<string, Cell<SlaveRecord>>();
   const jobs = new Map<string, Cell<JobRecord>>();
+  const codec = makeRecordCodec();
   let seq = 0;
   let failed = false;
 
@@ -209,10 +219,14 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
       ops(): Op[] {
         const ops = extra;
         for (const [, record] of touched) {
-          ops.push({ put: keys.run(record.id), value: pack(record) });
+          ops.push({ put: keys.run(record.id), value: codec.pack(record) });
           if (isDone(record.state)) ops.push({ del: keys.live(record.id) });
         }
-        for (const event of events) ops.push({ put: keys.event(event.seq), value: pack(event) });
+        for (const event of events) {
+          ops.push({ put: keys.event(event.seq), value: codec.pack(event) });
+        }
+        const growth = codec.takeGrowth();
+        if (growth) ops.push({ put: CODEC_TABLE, value: growth });
         for (const latest of touchedSlaves.values()) {
           ops.push({ put: keys.slave(latest.name), value: pack(latest) });
         }
@@ -238,6 +252,7 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
   }
 
   async function load(): Promise<void> {
+    codec.load((await store.get(CODEC_TABLE))?.value);
     for await (const { key } of store.scan({
       gte: 'event/',
       lt: 'event0',
@@ -250,7 +265,7 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
     const readRuns = async () => {
       for (const entry of await store.getMany(ids.map(keys.run))) {
         if (!entry) throw new YardError('store.corrupt', 'a live run has no record');
-        const record = unpack<RunRecord>(entry.value);
+        const record = codec.unpack<RunRecord>(entry.value);
         runs.set(record.id, { latest: record, durable: record });
       }
       ids = [];
@@ -285,7 +300,7 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
       const cell = runs.get(id);
       if (cell) return cell.durable;
       const entry = await store.get(keys.run(id));
-      return entry && unpack<RunRecord>(entry.value);
+      return entry && codec.unpack<RunRecord>(entry.value);
     },
     *slaves() {
       for (const { latest } of slaves.values()) yield latest;
@@ -298,6 +313,7 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
       return entry && unpack<JobRecord>(entry.value);
     },
     lastSeq: () => seq,
+    codec,
   };
 }
 

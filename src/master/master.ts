@@ -1,7 +1,7 @@
 /**
  * The master, whole, from its ports: what a `main` gives real parts and the simulator its own.
  */
-import type { MasterService } from '../api/service.ts';
+import type { MasterService } from '../protocol/service.ts';
 import { sleep } from '../base/clock.ts';
 import type { Clock } from '../base/clock.ts';
 import { YardError } from '../base/errors.ts';

@@ -1,5 +1,5 @@
 /** From one message to runs: trigger, rules, tasks packed into bundles, one job (spec rows T1, T3). */
-import type { MasterService, Principal } from '../api/service.ts';
+import type { MasterService, Principal } from '../protocol/service.ts';
 import { YardError, quote } from '../base/errors.ts';
 import { runRequest } from '../protocol/run.ts';
 import type { MessageOutcome } from '../protocol/http.ts';

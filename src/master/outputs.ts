@@ -9,7 +9,7 @@ import { isDone } from '../protocol/run.ts';
 import { STREAMS } from '../protocol/outputs.ts';
 import type { Stream } from '../protocol/outputs.ts';
 import type { FinishedReport } from '../protocol/to-master.ts';
-import type { OpenedOutput, OutputRange } from '../api/service.ts';
+import type { OpenedOutput, OutputRange } from '../protocol/service.ts';
 import type { RunRecord } from './records.ts';
 import type { BlobStore } from './store/port.ts';
 

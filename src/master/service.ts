@@ -1,5 +1,5 @@
 /** The master as its API sees it: each function asks the yard, and answers with what is durable. */
-import type { MasterService, Principal } from '../api/service.ts';
+import type { MasterService, Principal } from '../protocol/service.ts';
 import type { Clock } from '../base/clock.ts';
 import { YardError, quote } from '../base/errors.ts';
 import type { Ids } from '../base/random.ts';
@@ -114,7 +114,7 @@ function runRoutes({ yard, store, clock, baseUrl }: ServicePorts, submit: Submit
       const found: RunStatus[] = [];
       const lt = before === undefined ? 'run0' : keys.run(before);
       for await (const { value } of store.scan({ gte: 'run/', lt, reverse: true })) {
-        const run = unpack<RunRecord>(value);
+        const run = yard.ledger.codec.unpack<RunRecord>(value);
         const [outer] = run.state.split('.');
         if (state && !(state as string[]).includes(outer!)) continue;
         if (slave !== undefined && run.context.slave !== slave) continue;
@@ -131,7 +131,7 @@ function runRoutes({ yard, store, clock, baseUrl }: ServicePorts, submit: Submit
       return entries.map((entry) => {
         if (!entry)
           throw new YardError('store.corrupt', `run ${runId} misses a part of its history`);
-        return historyOf(unpack<EventRecord>(entry.value));
+        return historyOf(yard.ledger.codec.unpack<EventRecord>(entry.value));
       });
     },
     async abortRun(runId: string, by: Principal, why: string) {

@@ -6,7 +6,7 @@ import type { RunInput } from '../machines/run.ts';
 import { parseBundleRef } from '../protocol/bundle-ref.ts';
 import { ARCHES, isDone, normalArch } from '../protocol/run.ts';
 import type { RunRequest } from '../protocol/run.ts';
-import type { Principal, Submitted } from '../api/service.ts';
+import type { Principal, Submitted } from '../protocol/service.ts';
 import type { Transaction } from './ledger.ts';
 import { keys, pack, unpack } from './records.ts';
 import type { RunFacts, RunRecord } from './records.ts';

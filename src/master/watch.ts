@@ -1,6 +1,6 @@
 import type { HistoryEvent } from '../protocol/http.ts';
-import type { Watcher } from '../api/service.ts';
-import { keys, unpack } from './records.ts';
+import type { Watcher } from '../protocol/service.ts';
+import { keys } from './records.ts';
 import type { EventRecord } from './records.ts';
 import { historyOf } from './status.ts';
 import type { StateStore } from './store/port.ts';
@@ -41,7 +41,8 @@ export function makeWatch(yard: Yard, store: StateStore) {
       for (let page = [] as EventRecord[]; !stopped;) {
         page = [];
         const range = { gte: keys.event(at + 1), lt: 'event0', limit: PAGE };
-        for await (const { value } of store.scan(range)) page.push(unpack<EventRecord>(value));
+        for await (const { value } of store.scan(range))
+          page.push(yard.ledger.codec.unpack<EventRecord>(value));
         if (page.length === 0) return;
         at = page.at(-1)!.seq;
         onEvents(page.map(historyOf));

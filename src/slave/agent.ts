@@ -231,7 +231,8 @@ export function makeAgent(ports: AgentPorts): Agent {
     if (context.leaving) return send({ type: 'reject', ...claim, reason: 'leaving' });
     const busy = [...attempts.values()].filter(({ report }) => !report).length;
     if (busy >= facts.slots) return send({ type: 'reject', ...claim, reason: 'no slot free' });
-    send({ type: 'accept', ...claim });
+    // Without a bundle it starts at once, which says as much.
+    if (assignment.bundle !== undefined) send({ type: 'accept', ...claim });
     take(assignment);
   }
 

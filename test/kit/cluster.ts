@@ -12,7 +12,7 @@ import { runRequest } from '../../src/protocol/run.ts';
 import type { RunRequestInput, RunStatus } from '../../src/protocol/run.ts';
 import type { ToMaster } from '../../src/protocol/to-master.ts';
 import type { ToSlave } from '../../src/protocol/to-slave.ts';
-import type { Principal } from '../../src/api/service.ts';
+import type { Principal } from '../../src/protocol/service.ts';
 import { makeAgent } from '../../src/slave/agent.ts';
 import { commandOf } from '../../src/slave/command.ts';
 import { makeLanes } from '../../src/slave/execute/lanes.ts';
@@ -122,6 +122,7 @@ export async function startCluster(options: { leaseMs?: number } = {}) {
       },
     });
     await agent.start();
+    while (agent.state !== 'SERVING') await new Promise((done) => setTimeout(done, 5));
     stops.push(async () => {
       await agent.leave('test over', 0);
       await executor.close();

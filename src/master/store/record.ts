@@ -4,7 +4,7 @@ import { DAMAGE_HINT } from './failures.ts';
 import type { Entry, Key, Rev } from './port.ts';
 
 /** Before the payload: checksum, rev (low word, high word); little-endian. */
-export const HEADER_BYTES = 12;
+const HEADER_BYTES = 12;
 const TWO_32 = 2 ** 32;
 
 /** Over rev, key and payload together: a record in another's place does not pass. */

@@ -1,3 +1,6 @@
+import { hasChecksum, makeReader } from './level-format.ts';
+import type { Reader } from './level-format.ts';
+
 /**
  * Verifies the checksum of every block of one LevelDB table file. LevelDB itself never does (what
  * would make it is out of our reach), and a block that is merely wrong can hide a key as if it had
@@ -20,9 +23,9 @@ export function findTableFault(file: Buffer): string | undefined {
   if (file.length < FOOTER_BYTES) return 'is cut off';
   const footer = file.subarray(file.length - FOOTER_BYTES);
   if (!footer.subarray(FOOTER_BYTES - MAGIC.length).equals(MAGIC)) return 'has no footer';
-  const read = makeVarintReader(footer);
-  const metaIndex = read.handle();
-  const index = read.handle();
+  const read = makeReader(footer);
+  const metaIndex = readHandle(read);
+  const index = readHandle(read);
   const roots = [metaIndex, index];
   const rootFault = faultOf(file, roots);
   if (rootFault !== undefined) return rootFault;
@@ -34,8 +37,9 @@ function faultOf(file: Buffer, blocks: readonly Handle[]): string | undefined {
   for (const { offset, size } of blocks) {
     const end = offset + size;
     if (end + TRAILER_BYTES > file.length - FOOTER_BYTES) return `has a block past its end`;
-    const stored = unmask(file.readUInt32LE(end + 1));
-    if (crc32c(file, offset, end + 1) !== stored) return `has a wrong checksum at byte ${offset}`;
+    if (!hasChecksum(file.subarray(offset, end + 1), file.readUInt32LE(end + 1))) {
+      return `has a wrong checksum at byte ${offset}`;
+    }
   }
   return undefined;
 }
@@ -59,7 +63,7 @@ function contentOf(file: Buffer, { offset, size }: Handle): Buffer {
 function handlesIn(block: Buffer): Handle[] {
   const restarts = block.readUInt32LE(block.length - 4);
   const entries = block.subarray(0, block.length - 4 * (restarts + 1));
-  const read = makeVarintReader(entries);
+  const read = makeReader(entries);
   const handles: Handle[] = [];
   while (read.position() < entries.length) {
     read.varint();
@@ -67,33 +71,19 @@ function handlesIn(block: Buffer): Handle[] {
     const valueBytes = read.varint();
     read.skip(keyBytes);
     const after = read.position() + valueBytes;
-    handles.push(read.handle());
+    handles.push(readHandle(read));
     read.skip(after - read.position());
   }
   return handles;
 }
 
-function makeVarintReader(bytes: Buffer, from = 0) {
-  let at = from;
-  function varint(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = bytes[at++] ?? 0;
-      value += (byte & 127) * scale;
-      if (byte < 128) return value;
-    }
-  }
-  return {
-    varint,
-    handle: (): Handle => ({ offset: varint(), size: varint() }),
-    skip: (count: number) => void (at += count),
-    position: () => at,
-  };
+function readHandle(read: Reader): Handle {
+  return { offset: read.varint(), size: read.varint() };
 }
 
 /** Only ever used on a block whose checksum holds. */
 function unsnappy(block: Buffer): Buffer {
-  const read = makeVarintReader(block);
+  const read = makeReader(block);
   const out = Buffer.alloc(read.varint());
   let end = 0;
   let at = read.position();
@@ -117,22 +107,4 @@ function unsnappy(block: Buffer): Buffer {
     for (let i = 0; i < size; i++, end++) out[end] = out[end - offset]!;
   }
   return out;
-}
-
-/** LevelDB stores checksums so, since a checksum of data that holds checksums is weak. */
-function unmask(masked: number): number {
-  const rotated = (masked - 0xa282ead8) >>> 0;
-  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
-}
-
-const CRC32C = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-  return crc;
-});
-
-function crc32c(bytes: Buffer, from: number, to: number): number {
-  let crc = -1;
-  for (let i = from; i < to; i++) crc = CRC32C[(crc ^ bytes[i]!) & 255]! ^ (crc >>> 8);
-  return (crc ^ -1) >>> 0;
 }

@@ -13,10 +13,10 @@ import {
   linkKey,
 } from './chain.ts';
 import type { Link } from './chain.ts';
-import { ifThere } from './directory.ts';
 import type { StatePaths } from './directory.ts';
 import { DAMAGE_HINT, storeError } from './failures.ts';
 import { LEASE_PREFIX, decodeLease } from './group.ts';
+import { readManifest } from './manifest.ts';
 import { openRecord } from './record.ts';
 import type { Entry, Rev } from './port.ts';
 import { findTableFault } from './sstable.ts';
@@ -65,44 +65,48 @@ export async function tryOut(
   }
 }
 
-/** Tables never change once written and are linked; returns how many bytes there are. */
+/**
+ * Copies the files that LevelDB will read, and no others; returns how many bytes there are. Tables
+ * never change once written and are linked. One that is not in the manifest must not be: LevelDB
+ * may give its number out again, and would then write through the link.
+ */
 async function copyDatabase(from: string, to: string): Promise<number> {
+  const { name: manifest, tables } = await readManifest(from);
+  const names = await readdir(from);
   let bytes = 0;
-  for (const name of await readdir(from)) {
-    if (name === 'LOCK' || name === 'LOG' || name === 'LOG.old') continue;
-    const [source, target] = [join(from, name), join(to, name)];
-    bytes += (await stat(source)).size;
-    if (isTable(name) && (await linkIfPossible(source, target))) continue;
-    await copyFile(source, target);
+  for (const [number, size] of tables) {
+    const stem = String(number).padStart(6, '0');
+    const name = names.find((each) => each === `${stem}.ldb` || each === `${stem}.sst`);
+    if (name === undefined) throw corrupt(`${join(from, stem)}.ldb is missing`);
+    const source = join(from, name);
+    const found = (await stat(source)).size;
+    if (found !== size) throw corrupt(`${source} has ${found} bytes of ${size}`);
+    await linkOrCopy(source, join(to, name));
+    bytes += size;
+  }
+  for (const name of names) {
+    if (name !== 'CURRENT' && name !== manifest && !name.endsWith('.log')) continue;
+    await copyFile(join(from, name), join(to, name));
+    bytes += (await stat(join(to, name))).size;
   }
   return bytes;
 }
 
-function isTable(name: string): boolean {
-  return name.endsWith('.ldb') || name.endsWith('.sst');
-}
-
-async function linkIfPossible(source: string, target: string): Promise<boolean> {
+async function linkOrCopy(source: string, target: string): Promise<void> {
   try {
     await link(source, target);
-    return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EPERM' || code === 'ENOTSUP' || code === 'EMLINK') return false;
-    throw error;
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EMLINK') throw error;
+    await copyFile(source, target);
   }
 }
 
 async function checkCopy(paths: StatePaths, whole: boolean): Promise<Standing> {
-  const faults = whole ? await tableFaults(paths.trial) : new Map<string, string>();
+  if (whole) await checkTables(paths);
   const db: Database = new ClassicLevel(paths.trial, { valueEncoding: 'buffer' });
   await db.open({ createIfMissing: false });
   try {
-    // A table that a crash left half-written is in no list of LevelDB's, and is gone by now.
-    const live = new Set(await readdir(paths.trial));
-    for (const [name, fault] of faults) {
-      if (live.has(name)) throw corrupt(`${join(paths.db, name)} ${fault}`);
-    }
     const standing = await checkRecords(db, whole);
     const witnessed = readWitness(paths.witness);
     const { lastRev } = standing.last;
@@ -113,14 +117,12 @@ async function checkCopy(paths: StatePaths, whole: boolean): Promise<Standing> {
   }
 }
 
-async function tableFaults(directory: string): Promise<Map<string, string>> {
-  const faults = new Map<string, string>();
-  for (const name of (await readdir(directory)).filter(isTable)) {
-    const file = await ifThere(readFile(join(directory, name)));
-    const fault = file && findTableFault(file);
-    if (fault !== undefined) faults.set(name, fault);
+async function checkTables({ trial, db }: StatePaths): Promise<void> {
+  for (const name of await readdir(trial)) {
+    if (!/\.(ldb|sst)$/.test(name)) continue;
+    const fault = findTableFault(await readFile(join(trial, name)));
+    if (fault !== undefined) throw corrupt(`${join(db, name)} ${fault}`);
   }
-  return faults;
 }
 
 /** Checks every record, the chain from its anchor on, and that no record is newer than its end. */
