@@ -66,7 +66,12 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
   if (!fence) throw new YardError('store.locked', 'another master owns this store');
   const yard = makeYard({ store, fence, clock, ids, log });
   const requests = makeRequests(store);
-  const outputs = makeOutputKeeper({ blobs, log, findRun: yard.ledger.findRun });
+  const outputs = makeOutputKeeper({
+    blobs,
+    log,
+    findRun: yard.ledger.findRun,
+    untilEvent: yard.untilEvent,
+  });
   const { openAccess, allowGitFile, baseUrl } = ports;
   const credentials = makeCredentials({ store, ledger: yard.ledger, clock, ids, openAccess });
   const hub = makeHub({

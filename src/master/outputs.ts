@@ -42,9 +42,11 @@ export interface OutputKeeperPorts {
   log: Log;
   /** The latest durable record of a run, or undefined. */
   findRun: (runId: string) => Promise<RunRecord | undefined>;
+  untilEvent: (runId: string, signal: AbortSignal) => Promise<void>;
 }
 
-export function makeOutputKeeper({ blobs, log, findRun }: OutputKeeperPorts): OutputKeeper {
+export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
+  const { blobs, log, findRun, untilEvent } = ports;
   async function seal(report: FinishedReport): Promise<void> {
     const { runId, attempt, outputs, inline } = report;
     for (const stream of STREAMS) {
@@ -102,7 +104,7 @@ export function makeOutputKeeper({ blobs, log, findRun }: OutputKeeperPorts): Ou
       const key = outputKey(run.id, attempt, stream);
       const isLatest = attempt === run.context.attempt;
       const isOver = isDone(run.state) || !isLatest;
-      if (attempt < 1 || attempt > run.context.attempt) {
+      if (attempt < 0 || attempt > run.context.attempt) {
         throw new YardError('output.unknown', `run ${run.id} has no attempt ${attempt}`);
       }
       const facts = isLatest ? run.context.outputs?.[stream] : undefined;
@@ -118,17 +120,14 @@ export function makeOutputKeeper({ blobs, log, findRun }: OutputKeeperPorts): Ou
         return { body, size, complete: isOver, from, to };
       }
       const body = new PassThrough();
-      void pump(key, run.id, attempt, from, body, signal);
+      void pump({ stream, runId: run.id, attempt, from }, body, signal);
       return { body, size, complete: false, from, to: Infinity };
     },
   };
 
   /** Copies a growing blob until its attempt is over and all of it is written. */
   async function pump(
-    key: string,
-    runId: string,
-    attempt: number,
-    from: number,
+    { stream, runId, attempt: asked, from }: Followed,
     into: PassThrough,
     signal: AbortSignal,
   ): Promise<void> {
@@ -137,22 +136,33 @@ export function makeOutputKeeper({ blobs, log, findRun }: OutputKeeperPorts): Ou
     signal.addEventListener('abort', stop, { once: true });
     into.once('close', stop);
     let at = from;
+    let attempt = asked;
     try {
       while (!given.signal.aborted) {
-        const grown = blobs.grown(key, given.signal);
-        const run = await findRun(runId);
-        const over = !run || isDone(run.state) || run.context.attempt !== attempt;
-        const held = await blobs.stat(key);
-        const size = held?.bytes ?? 0;
-        if (size > at) {
-          for await (const chunk of await blobs.get(key, { from: at, to: size })) {
-            if (!into.write(chunk)) await drained(into, given.signal);
+        const key = outputKey(runId, attempt, stream);
+        const turn = new AbortController();
+        const either = AbortSignal.any([given.signal, turn.signal]);
+        const changed = Promise.race([blobs.grown(key, either), untilEvent(runId, either)]);
+        try {
+          const run = await findRun(runId);
+          // A run that waits is followed into its first attempt.
+          if (attempt === 0 && run) attempt = run.context.attempt;
+          if (key !== outputKey(runId, attempt, stream)) continue;
+          const over = !run || isDone(run.state) || run.context.attempt !== attempt;
+          const held = await blobs.stat(key);
+          const size = held?.bytes ?? 0;
+          if (size > at) {
+            for await (const chunk of await blobs.get(key, { from: at, to: size })) {
+              if (!into.write(chunk)) await drained(into, given.signal);
+            }
+            at = size;
+            continue;
           }
-          at = size;
-          continue;
+          if (over || held?.sealed) break;
+          await changed;
+        } finally {
+          turn.abort();
         }
-        if (over || held?.sealed) break;
-        await grown;
       }
       into.end();
     } catch (error) {
@@ -161,6 +171,14 @@ export function makeOutputKeeper({ blobs, log, findRun }: OutputKeeperPorts): Ou
       given.abort();
     }
   }
+}
+
+interface Followed {
+  runId: string;
+  stream: Stream;
+  /** 0: the first, when it begins. */
+  attempt: number;
+  from: number;
 }
 
 function drained(stream: PassThrough, signal: AbortSignal): Promise<void> {

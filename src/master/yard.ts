@@ -54,6 +54,8 @@ export interface Yard {
   onEvents: (listener: (events: EventRecord[]) => void) => void;
   /** Resolves with the record of a run that is done; `undefined` when aborted first. */
   untilDone: (runId: string, signal: AbortSignal) => Promise<RunRecord | undefined>;
+  /** Resolves after the next event of that run, or on the signal. */
+  untilEvent: (runId: string, signal: AbortSignal) => Promise<void>;
   /** Rejects when the store has failed: the process must end. */
   readonly fatal: Promise<never>;
   open: () => Promise<void>;
@@ -71,6 +73,7 @@ export function makeYard({ store, fence, clock, ids, log }: YardPorts): Yard {
   const dependents = new Map<string, Set<string>>();
   const waiters = new Map<string, Set<(run: RunRecord) => void>>();
   const listeners: ((events: EventRecord[]) => void)[] = [];
+  const watchers = new Map<string, Set<() => void>>();
   /** Per class: the last recorded verdict, and the generation of rooms that it was judged in. */
   const verdicts = new Map<string, { verdict: string; generation: number }>();
   let generation = 0;
@@ -127,6 +130,9 @@ export function makeYard({ store, fence, clock, ids, log }: YardPorts): Yard {
     decided,
     published(events) {
       for (const listener of listeners) listener(events);
+      for (const { run } of watchers.size > 0 ? events : []) {
+        for (const wake of watchers.get(run) ?? []) wake();
+      }
     },
     runEffect(effect: RunEffect, run: RunRecord) {
       if (effect === 'sendAssign') commands?.assign(run);
@@ -252,6 +258,19 @@ export function makeYard({ store, fence, clock, ids, log }: YardPorts): Yard {
         };
         addTo(waiters, runId, wake);
         signal.addEventListener('abort', onAbort, { once: true });
+      });
+    },
+    untilEvent(runId, signal) {
+      return new Promise((resolve) => {
+        const wake = () => {
+          const waiting = watchers.get(runId);
+          waiting?.delete(wake);
+          if (waiting?.size === 0) watchers.delete(runId);
+          signal.removeEventListener('abort', wake);
+          resolve();
+        };
+        addTo(watchers, runId, wake);
+        signal.addEventListener('abort', wake, { once: true });
       });
     },
     fatal,

@@ -58,7 +58,8 @@ export function mountTmpfs(size: string): Mount {
     path,
     remount: (options) => void execFileSync('mount', ['-o', `remount,${options}`, path]),
     remove() {
-      execFileSync('umount', [path]);
+      // Lazily: a test that failed may have left files open.
+      execFileSync('umount', ['-l', path]);
       rmSync(path, { recursive: true });
     },
   };

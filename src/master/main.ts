@@ -1,0 +1,211 @@
+/** Puts a master together from its real parts. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import { makeApi } from '../api/server.ts';
+import { systemClock } from '../base/clock.ts';
+import { YardError, isYardError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { systemRandom } from '../base/random.ts';
+import { count } from '../protocol/counters.ts';
+import type { Counters } from '../protocol/counters.ts';
+import { toMaster } from '../protocol/to-master.ts';
+import type { ToMaster } from '../protocol/to-master.ts';
+import type { ToSlave } from '../protocol/to-slave.ts';
+import { readRules } from '../trigger/rules.ts';
+import type { SlaveIdentity } from './hub.ts';
+import { openMaster } from './master.ts';
+import type { Master } from './master.ts';
+import { noSuchTask } from './messages.ts';
+import { listenForSlaves } from './socket.ts';
+import type { Credentials } from './socket.ts';
+import { makeBlobs } from './store/blobs.ts';
+import { makeLevelStore } from './store/level.ts';
+import { bundleKey } from './submit.ts';
+
+export interface PackedTask {
+  id: string;
+  open: () => AsyncIterable<Uint8Array>;
+  close: () => Promise<void>;
+}
+
+export interface MasterOptions {
+  state: string;
+  host: string;
+  port: number;
+  tls?: { cert: string; key: string } | undefined;
+  /** Listen beyond loopback without TLS all the same. */
+  insecure?: boolean | undefined;
+  /** `none` asks nobody for a token; by default so on loopback only. */
+  auth?: 'none' | 'tokens' | undefined;
+  rules?: string | undefined;
+  /** Holds one directory for each task that the rules name. */
+  tasks?: string | undefined;
+  /** Packs a task's directory; given, since packing is the task room's. */
+  packTask?: ((directory: string) => Promise<PackedTask>) | undefined;
+  leaseMs?: number | undefined;
+  allowGitFile?: boolean | undefined;
+  log: Log;
+}
+
+export interface RunningMaster {
+  readonly url: string;
+  readonly epoch: number;
+  close: () => Promise<void>;
+  /** Rejects when this master cannot go on. */
+  readonly done: Promise<never>;
+  readonly master: Master;
+}
+
+const LEASE_MS = 15_000;
+/** Above what one honest slave needs that runs thousands of short tasks a second. */
+const RATE = { framesPerSecond: 5_000, bytesPerSecond: 32 * 2 ** 20 };
+
+export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
+  const { host, log } = options;
+  const isLoopback = isLoopbackHost(host);
+  if (!isLoopback && !options.tls && !options.insecure) {
+    throw new YardError('config.tls_required', `${host} is not loopback and there is no TLS`, {
+      hint: 'give --tls-cert and --tls-key, or --insecure if the network is yours alone',
+    });
+  }
+  const directory = resolve(options.state);
+  const clock = systemClock;
+  const rules = readRulesFile(options);
+  const store = makeLevelStore({ directory, clock, random: systemRandom, pid: process.pid });
+  const openAccess = (options.auth ?? (isLoopback ? 'none' : 'tokens')) === 'none';
+  let url = '';
+  const blobs = lazyBlobs(join(directory, 'blobs'));
+  const master = await openMaster({
+    store,
+    blobs: blobs.port,
+    clock,
+    random: systemRandom,
+    log,
+    openAccess,
+    allowGitFile: options.allowGitFile ?? false,
+    leaseMs: options.leaseMs ?? LEASE_MS,
+    baseUrl: () => url,
+    rules: rules && { rules, bundleOf: (task) => bundleOf(options, blobs.port, task) },
+  });
+  const { service } = master;
+  if (!openAccess) await ensureAdmin(master, directory, log);
+  const api = makeApi({ service, log, clock, ...(options.tls ? { tls: options.tls } : {}) });
+  const counters: Counters = new Map();
+  const listener = listenForSlaves<ToSlave, ToMaster, SlaveIdentity>(api.server, {
+    authorize: (credentials) => authorize(master, credentials, openAccess),
+    schema: toMaster,
+    clock,
+    log,
+    counters,
+    rate: RATE,
+  });
+  listener.onConnection(master.hub.accept);
+  ({ url } = await api.listen(host, options.port));
+  master.begin();
+  count(counters, 'started');
+
+  let closing: Promise<void> | undefined;
+  return {
+    url,
+    epoch: master.epoch,
+    master,
+    done: master.yard.fatal,
+    close: () =>
+      (closing ??= (async () => {
+        await listener.close('master.stopping: this master is going down');
+        await api.close();
+        await master.stop();
+      })()),
+  };
+}
+
+/** The blob store may be opened only once the state's lock is held: at its first use. */
+function lazyBlobs(directory: string) {
+  let opened: ReturnType<typeof makeBlobs> | undefined;
+  const get = () => (opened ??= makeBlobs({ directory }));
+  type Blobs = Awaited<ReturnType<typeof makeBlobs>>;
+  const port: Blobs = {
+    put: async (...args) => (await get()).put(...args),
+    putSmall: async (...args) => (await get()).putSmall(...args),
+    append: async (...args) => (await get()).append(...args),
+    seal: async (...args) => (await get()).seal(...args),
+    stat: async (...args) => (await get()).stat(...args),
+    get: async (...args) => (await get()).get(...args),
+    grown: async (...args) => (await get()).grown(...args),
+    remove: async (...args) => (await get()).remove(...args),
+    close: async () => void (await (await opened)?.close()),
+  };
+  return { port };
+}
+
+async function authorize(
+  { service }: Master,
+  { auth, headers, remote }: Credentials,
+  openAccess: boolean,
+): Promise<SlaveIdentity | YardError> {
+  const bearer = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1];
+  const token = typeof auth['token'] === 'string' ? auth['token'] : bearer;
+  if (token === undefined && openAccess) return { name: undefined };
+  try {
+    const principal = await service.authenticate(token, remote);
+    if (principal.kind === 'slave') return { name: principal.name };
+    if (openAccess || principal.scopes.includes('admin')) return { name: undefined };
+    return new YardError('authz.scope', `a ${principal.kind} token cannot connect as a slave`, {
+      hint: 'enrol the slave first',
+    });
+  } catch (error) {
+    if (isYardError(error)) return error;
+    throw error;
+  }
+}
+
+/** The first token of a master that asks for tokens; only its owner can read it. */
+async function ensureAdmin({ credentials }: Master, directory: string, log: Log): Promise<void> {
+  const file = join(directory, 'admin.token');
+  const hasAdmin = credentials.list().some(({ scopes }) => scopes.includes('admin'));
+  if (hasAdmin && existsSync(file)) return;
+  const { token } = await credentials.create({ kind: 'user', name: 'admin', scopes: ['admin'] });
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  log.info({ file }, 'the first admin token is in this file');
+}
+
+function readRulesFile({ rules: file }: MasterOptions) {
+  if (file === undefined) return undefined;
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new YardError('config.rules', `cannot read ${file}`, { hint: 'see --rules', cause });
+  }
+  return readRules(text, { file });
+}
+
+async function bundleOf(
+  { tasks, packTask }: MasterOptions,
+  blobs: Awaited<ReturnType<typeof makeBlobs>>,
+  task: string,
+): Promise<{ id: string; file: string }> {
+  const isName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$/.test(task);
+  const directory = tasks !== undefined && isName ? join(resolve(tasks), task) : undefined;
+  const file = ['task.yml', 'runtask.yml'].find(
+    (name) => directory !== undefined && existsSync(join(directory, name)),
+  );
+  if (!file || !packTask) throw noSuchTask(task);
+  const packed = await packTask(directory!);
+  try {
+    const held = await blobs.stat(bundleKey(packed.id));
+    if (!held?.sealed) {
+      await blobs.put(bundleKey(packed.id), packed.open(), { bytesMax: 2 ** 32 });
+    }
+    return { id: packed.id, file };
+  } finally {
+    await packed.close();
+  }
+}
+
+function isLoopbackHost(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true;
+  return isIP(host) === 4 && host.startsWith('127.');
+}
