@@ -22,8 +22,6 @@ const CSI_CHARACTERS_MAX = 64;
 const ESC = '\u001b';
 const SGR_END = `${ESC}[0m`;
 
-type Mode = 'text' | 'return' | 'escape' | 'csi' | 'string';
-
 export function sanitise(text: string, options: SanitiseOptions = { colour: false }): string {
   const sanitiser = makeSanitiser(options);
   return sanitiser.push(text) + sanitiser.end();
@@ -31,98 +29,97 @@ export function sanitise(text: string, options: SanitiseOptions = { colour: fals
 
 /** Sanitises text that comes in pieces; a sequence may be cut anywhere. */
 export function makeSanitiser({ colour }: SanitiseOptions): Sanitiser {
-  let mode: Mode = 'text';
-  /** What a CSI holds so far, or how long a string is. */
-  let parameters = '';
-  let skipped = 0;
-  let isColoured = false;
-
-  function start(character: string): string {
-    mode = 'text';
-    skipped = 0;
-    parameters = '';
-    switch (character) {
-      case ESC:
-        mode = 'escape';
-        return '';
-      case '\r':
-        mode = 'return';
-        return '';
-      case '\u009b':
-        mode = 'csi';
-        return '';
-      case '\u0090':
-      case '\u0098':
-      case '\u009d':
-      case '\u009e':
-      case '\u009f':
-        mode = 'string';
-        return '';
-      default:
-        return shown(character);
-    }
-  }
-
-  function escape(character: string): string {
-    if (character === '[') mode = 'csi';
-    else if ('PX]^_'.includes(character)) mode = 'string';
-    else if (character < ' ' || character > '~') return start(character);
-    // Intermediates are followed by one more character: ESC ( B.
-    else if (character > '/') mode = 'text';
-    return '';
-  }
-
-  function csi(character: string): string {
-    if (character < ' ' || character > '~') return start(character);
-    if (character < '@') {
-      parameters += character;
-      if (parameters.length > CSI_CHARACTERS_MAX) mode = 'text';
-      return '';
-    }
-    mode = 'text';
-    if (character !== 'm' || !colour || !/^[\d;:]*$/.test(parameters)) return '';
-    isColoured = !/^[0;]*$/.test(parameters);
-    return `${ESC}[${parameters}m`;
-  }
-
-  function string(character: string): string {
-    // A terminal drops a string at any of these; ESC \ ends one and is an escape like others.
-    if (character === ESC || character === '\n' || character === '\r') return start(character);
-    const isOver = '\u0007\u0018\u001a\u009c'.includes(character);
-    if (isOver || ++skipped > STRING_CHARACTERS_MAX) mode = 'text';
-    return '';
-  }
-
-  function step(character: string): string {
-    switch (mode) {
-      case 'text':
-        return start(character);
-      case 'return':
-        // What a lone return would overwrite stays to be seen.
-        return character === '\r' ? '' : `\n${character === '\n' ? start('') : start(character)}`;
-      case 'escape':
-        return escape(character);
-      case 'csi':
-        return csi(character);
-      case 'string':
-        return string(character);
-    }
-  }
-
+  const reading: Reading = { mode: 'text', parameters: '', skipped: 0, colour, isColoured: false };
   return {
     push(text) {
-      if (mode === 'text' && !UNSAFE.test(text)) return text;
+      if (reading.mode === 'text' && !UNSAFE.test(text)) return text;
       let safe = '';
-      for (const character of text) safe += step(character);
+      for (const character of text) safe += step(reading, character);
       return safe;
     },
     end() {
-      const rest = (mode === 'return' ? '\n' : '') + (isColoured ? SGR_END : '');
-      mode = 'text';
-      isColoured = false;
+      const rest = (reading.mode === 'return' ? '\n' : '') + (reading.isColoured ? SGR_END : '');
+      reading.mode = 'text';
+      reading.isColoured = false;
       return rest;
     },
   };
+}
+
+interface Reading {
+  mode: 'text' | 'return' | 'escape' | 'csi' | 'string';
+  /** What a CSI holds so far. */
+  parameters: string;
+  /** How much of a string was left out. */
+  skipped: number;
+  /** Whether colours stay, and whether one is on. */
+  colour: boolean;
+  isColoured: boolean;
+}
+
+function step(reading: Reading, character: string): string {
+  switch (reading.mode) {
+    case 'text':
+      return start(reading, character);
+    case 'return':
+      if (character === '\r') return '';
+      reading.mode = 'text';
+      // What a lone return would overwrite stays to be seen.
+      return character === '\n' ? '\n' : `\n${start(reading, character)}`;
+    case 'escape':
+      return afterEscape(reading, character);
+    case 'csi':
+      return inCsi(reading, character);
+    case 'string':
+      return inString(reading, character);
+  }
+}
+
+const STRING_STARTS = '\u0090\u0098\u009d\u009e\u009f';
+
+function start(reading: Reading, character: string): string {
+  reading.mode = 'text';
+  reading.skipped = 0;
+  reading.parameters = '';
+  if (character === ESC) reading.mode = 'escape';
+  else if (character === '\r') reading.mode = 'return';
+  else if (character === '\u009b') reading.mode = 'csi';
+  else if (STRING_STARTS.includes(character)) reading.mode = 'string';
+  else return shown(character);
+  return '';
+}
+
+function afterEscape(reading: Reading, character: string): string {
+  if (character === '[') reading.mode = 'csi';
+  else if ('PX]^_'.includes(character)) reading.mode = 'string';
+  else if (character < ' ' || character > '~') return start(reading, character);
+  // Intermediates are followed by one more character: ESC ( B.
+  else if (character > '/') reading.mode = 'text';
+  return '';
+}
+
+function inCsi(reading: Reading, character: string): string {
+  if (character < ' ' || character > '~') return start(reading, character);
+  if (character < '@') {
+    reading.parameters += character;
+    if (reading.parameters.length > CSI_CHARACTERS_MAX) reading.mode = 'text';
+    return '';
+  }
+  const { parameters } = reading;
+  reading.mode = 'text';
+  if (character !== 'm' || !reading.colour || !/^[\d;:]*$/.test(parameters)) return '';
+  reading.isColoured = !/^[0;]*$/.test(parameters);
+  return `${ESC}[${parameters}m`;
+}
+
+function inString(reading: Reading, character: string): string {
+  // A terminal drops a string at any of these; ESC \ ends one and is an escape like others.
+  if (character === ESC || character === '\n' || character === '\r') {
+    return start(reading, character);
+  }
+  const isOver = '\u0007\u0018\u001a\u009c'.includes(character);
+  if (isOver || ++reading.skipped > STRING_CHARACTERS_MAX) reading.mode = 'text';
+  return '';
 }
 
 const BIDI = '\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069';

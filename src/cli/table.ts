@@ -45,12 +45,12 @@ export function formatFields(fields: readonly (readonly [string, string | undefi
 }
 
 export function cut(text: string, width: number): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   return characters.length <= width ? text : `${characters.slice(0, width - 1).join('')}…`;
 }
 
 function widthOf(text: string): number {
-  return [...text].length;
+  return Array.from(text).length;
 }
 
 function padded(text: string, width: number, align: 'right' | undefined): string {

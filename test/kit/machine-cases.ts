@@ -32,9 +32,9 @@ export function testCases<
       expect(decision?.state).toBe(to);
       if (!decision) return;
       expect(decision.effects).toEqual(effects);
-      const facts_ = facts ?? {};
-      for (const key of Object.keys(facts_) as (keyof Context)[]) {
-        expect({ [key]: decision.context[key] }).toEqual({ [key]: facts_[key] });
+      const wanted: Partial<Context> = facts ?? {};
+      for (const key of Object.keys(wanted) as (keyof Context)[]) {
+        expect({ [key]: decision.context[key] }).toEqual({ [key]: wanted[key] });
       }
     });
   }

@@ -1,0 +1,102 @@
+/** Brings a checkout to where it can run: installed and built. Says nothing when it is there. */
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, extname, join, relative, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname ?? dirname(new URL(import.meta.url).pathname), '..');
+const ASSETS = ['.py', '.sh', '.json'];
+
+checkNode();
+install();
+build();
+
+function checkNode() {
+  const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const [, ...least] = /(\d+)\.(\d+)\.(\d+)/.exec(engines.node).map(Number);
+  const here = process.versions.node.split('.').map(Number);
+  const at = least.findIndex((part, index) => part !== here[index]);
+  if (at === -1 || here[at] > least[at]) return;
+  fail(`Runyard needs Node ${least.join('.')} or newer; this is ${process.versions.node}.`);
+}
+
+/** npm writes its own lock file last of all, so one that is there means all is. */
+function install() {
+  const lock = join(root, 'package-lock.json');
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  if (existsSync(installed) && changedAt(installed) >= changedAt(lock)) return;
+  say('installing what package-lock.json names');
+  const { npm_execpath: npm } = process.env;
+  const words = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm'];
+  run([...words, 'ci', '--ignore-scripts'], {
+    hint: 'The packages could not be installed. Is the registry that npm is set to within reach?',
+  });
+  // Installed from a cache, files may keep the times that they had.
+  if (existsSync(installed)) utimesSync(installed, new Date(), new Date());
+}
+
+function build() {
+  const startedAt = new Date();
+  const dist = join(root, 'dist');
+  const stamp = join(dist, '.built');
+  const main = join(dist, 'cli', 'runyard.js');
+  const sources = filesBelow(join(root, 'src')).filter((file) => !file.endsWith('.test.ts'));
+  const settings = ['tsconfig.json', 'tsconfig.build.json'].map((name) => join(root, name));
+  const newest = Math.max(...[...sources, ...settings].map(changedAt));
+  if (existsSync(main) && existsSync(stamp) && changedAt(stamp) >= newest) return;
+
+  say('building');
+  // The compiler writes only what it believes has changed: nothing, if the rest were there still.
+  if (!existsSync(main)) rmSync(dist, { recursive: true, force: true });
+  run([process.execPath, tsc(), '-p', 'tsconfig.build.json'], {
+    hint: 'The build failed: see the errors above.',
+  });
+  for (const file of sources.filter((name) => ASSETS.includes(extname(name)))) {
+    const copy = join(dist, relative(join(root, 'src'), file));
+    mkdirSync(dirname(copy), { recursive: true });
+    copyFileSync(file, copy);
+  }
+  writeFileSync(stamp, '');
+  // A file that changed meanwhile is newer than what was built from it.
+  utimesSync(stamp, startedAt, startedAt);
+}
+
+function tsc() {
+  const file = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  return existsSync(file) ? file : join(root, 'node_modules', '.bin', 'tsc');
+}
+
+function filesBelow(directory) {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name);
+    return entry.isDirectory() ? filesBelow(path) : [path];
+  });
+}
+
+function changedAt(file) {
+  return existsSync(file) ? statSync(file).mtimeMs : 0;
+}
+
+function run([file, ...args], { hint }) {
+  const { status, error } = spawnSync(file, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (error) fail(`${file} cannot be started: ${error.message}`);
+  if (status !== 0) fail(hint);
+}
+
+function say(text) {
+  process.stderr.write(`runyard: ${text}\n`);
+}
+
+function fail(text) {
+  say(text);
+  process.exit(1);
+}

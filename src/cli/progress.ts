@@ -1,0 +1,96 @@
+/** Runs on their way: a table that stays in place on a terminal, elsewhere a line per change. */
+import { sleep } from '../base/clock.ts';
+import type { HistoryEvent } from '../protocol/http.ts';
+import { isDone } from '../protocol/run.ts';
+import type { RunStatus } from '../protocol/run.ts';
+import { formatDuration } from '../base/units.ts';
+import type { CliHost, Client } from './host.ts';
+import { oneLine } from './sanitise.ts';
+import { colourOf } from './screen.ts';
+import type { Screen } from './screen.ts';
+import { formatTable } from './table.ts';
+import { stateText } from './watching.ts';
+
+export interface ProgressPorts {
+  client: Client;
+  host: CliHost;
+  screen: Screen;
+  signal: AbortSignal;
+}
+
+const POLL_MS = 150;
+
+/** Resolves with the runs, in their order, once all are done. */
+export async function showProgress(
+  runIds: readonly string[],
+  ports: ProgressPorts,
+): Promise<RunStatus[]> {
+  const { client, host, signal } = ports;
+  const runs = new Map<string, RunStatus>();
+  const heard = new Map<string, number>();
+  const show = host.stdout.isTerminal ? makeLiveTable(ports) : undefined;
+  for (;;) {
+    for (const runId of runIds) {
+      const known = runs.get(runId);
+      if (known && isDone(known.state)) continue;
+      const run = await client.getRun(runId);
+      runs.set(runId, run);
+      if (show) continue;
+      const events = await client.history(runId);
+      printChanges(events, heard.get(runId) ?? 0, run, ports);
+      heard.set(runId, events.length);
+    }
+    const all = runIds.map((runId) => runs.get(runId)!);
+    show?.(all);
+    if (all.every(({ state }) => isDone(state))) return all;
+    await sleep(host.clock, POLL_MS, signal);
+  }
+}
+
+/** Events that leave a run where it is are left out. */
+function printChanges(
+  events: readonly HistoryEvent[],
+  from: number,
+  { runId, name, slave, attempt }: RunStatus,
+  { screen }: ProgressPorts,
+): void {
+  for (const [index, { at, state, type }] of events.entries()) {
+    if (index < from || events[index - 1]?.state === state) continue;
+    const where = slave === undefined || state.startsWith('PENDING') ? '' : ` on ${slave}`;
+    const again = attempt > 1 ? `, attempt ${attempt}` : '';
+    const time = at.slice(11, 23);
+    const line = `${time}  ${runId}  ${state.padEnd(18)}  ${name ?? type}${where}${again}`;
+    screen.print(`${oneLine(line)}\n`);
+  }
+}
+
+/** Draws over what it drew before. */
+function makeLiveTable({ host, screen }: ProgressPorts): (runs: readonly RunStatus[]) => void {
+  let drawn = 0;
+  return (runs) => {
+    const wallMs = host.clock.wall();
+    const columns = [
+      { title: 'RUN', text: ({ runId }: RunStatus) => runId },
+      {
+        title: 'STATE',
+        text: (run: RunStatus) => stateText(run).padEnd(18),
+        paint: (cell: string, { state, exitCode }: RunStatus) =>
+          screen.paint(colourOf(state, exitCode), cell),
+      },
+      { title: 'SLAVE', text: ({ slave }: RunStatus) => (slave ?? '').padEnd(12) },
+      { title: 'TIME', text: (run: RunStatus) => timeOf(run, wallMs).padStart(6) },
+      { title: 'WHAT', text: ({ name }: RunStatus) => name ?? '' },
+    ];
+    const width = host.stdout.columns;
+    const lines = formatTable(columns, runs, width).split('\n').slice(0, -1);
+    const up = drawn === 0 ? '' : `\u001b[${drawn}A`;
+    host.stdout.print(`${up}${lines.map((line) => `${line}\u001b[K\n`).join('')}`);
+    drawn = lines.length;
+  };
+}
+
+function timeOf({ startedAt, finishedAt }: RunStatus, wallMs: number): string {
+  if (startedAt === undefined) return '';
+  const end = finishedAt === undefined ? wallMs : Date.parse(finishedAt);
+  return formatDuration(Math.max(0, end - Date.parse(startedAt)));
+}

@@ -1,0 +1,115 @@
+/** Waits for runs, and shows what they write meanwhile; a master that restarts is waited for. */
+import { isYardError } from '../base/errors.ts';
+import { sleep } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
+import { isDone } from '../protocol/run.ts';
+import type { RunStatus } from '../protocol/run.ts';
+import type { Stream } from '../protocol/outputs.ts';
+import type { Client } from './host.ts';
+
+export interface Waiting {
+  client: Client;
+  clock: Clock;
+  signal: AbortSignal;
+  /** How each change of state is told. */
+  onChange: (run: RunStatus) => void;
+  onTrouble: (line: string) => void;
+}
+
+const ASK_MS = 20_000;
+const POLL_MIN_MS = 50;
+const POLL_MAX_MS = 500;
+const RETRY_MS = 1000;
+/** A master that restarts is back long before this. */
+const PATIENCE_MS = 5 * 60_000;
+
+/** Resolves with the run once it is done. */
+export async function waitForRun(runId: string, waiting: Waiting): Promise<RunStatus> {
+  const { client, onChange } = waiting;
+  let stood = '';
+  for (;;) {
+    const run = await patiently(waiting, () => client.waitRun(runId, ASK_MS, waiting.signal));
+    const stands = standing(run);
+    if (stands !== stood) onChange(run);
+    stood = stands;
+    if (isDone(run.state)) return run;
+  }
+}
+
+export type Sink = (bytes: Uint8Array) => void;
+
+/**
+ * Hands on what a run writes as it comes, attempt after attempt; resolves with the run once it is
+ * done and all of it was handed on.
+ */
+export async function followRun(
+  runId: string,
+  sinks: Partial<Record<Stream, Sink>>,
+  waiting: Waiting,
+): Promise<RunStatus> {
+  const { client, clock, signal, onChange } = waiting;
+  const streams = Object.entries(sinks) as [Stream, Sink][];
+  let shown = 0;
+  let pollMs = POLL_MIN_MS;
+  let stood = '';
+  for (;;) {
+    const run = await patiently(waiting, () => client.getRun(runId));
+    if (standing(run) !== stood) onChange(run);
+    stood = standing(run);
+    if (run.attempt > shown && hasOutputs(run)) {
+      shown = run.attempt;
+      pollMs = POLL_MIN_MS;
+      const options = { follow: true, attempt: shown, signal };
+      const copies = streams.map(([stream, sink]) => copy({ runId, stream, sink, options }));
+      await Promise.all(copies);
+      continue;
+    }
+    if (isDone(run.state)) return run;
+    await sleep(clock, pollMs, signal);
+    pollMs = Math.min(pollMs * 2, POLL_MAX_MS);
+  }
+
+  async function copy({ runId: id, stream, sink, options }: Copy): Promise<void> {
+    let offset = 0;
+    await patiently(waiting, async () => {
+      for await (const bytes of client.followOutput(id, stream, { ...options, from: offset })) {
+        offset += bytes.length;
+        sink(bytes);
+      }
+    });
+  }
+}
+
+interface Copy {
+  runId: string;
+  stream: Stream;
+  sink: Sink;
+  options: { follow: boolean; attempt: number; signal: AbortSignal };
+}
+
+/** An attempt that was only assigned may yet be withdrawn, and has written nothing. */
+function hasOutputs({ state, stdoutRef, attempt }: RunStatus): boolean {
+  return attempt > 0 && (state === 'RUNNING' || stdoutRef !== undefined);
+}
+
+export function standing({ state, substate, attempt, slave }: RunStatus): string {
+  return `${state} ${substate ?? ''} ${attempt} ${slave ?? ''}`;
+}
+
+/** Asks again while the master is away; who waits has heard from it before. */
+async function patiently<T>(waiting: Waiting, ask: () => Promise<T>): Promise<T> {
+  const { clock, signal, onTrouble } = waiting;
+  let giveUpAt: number | undefined;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isYardError(error) || !/^(?:net|master)\./.test(error.code)) throw error;
+      giveUpAt ??= clock.now() + PATIENCE_MS;
+      if (clock.now() >= giveUpAt) throw error;
+      onTrouble(error.message);
+      await sleep(clock, RETRY_MS, signal);
+    }
+  }
+}
