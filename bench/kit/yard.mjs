@@ -37,7 +37,7 @@ export async function startMaster({ directory, start }, { port } = {}) {
 export async function startSlave({ directory, start }, { url, slots }) {
   const work = join(directory, 'work');
   const flags = ['--master', url, '--name', 'bench', '--work-dir', work, '--slots', String(slots)];
-  const args = [...nodeArgs, CLI, 'slave', ...flags, '--log-level', 'warn'];
+  const args = [CLI, 'slave', ...flags, '--log-level', 'warn'];
   const child = start(process.execPath, args);
   await saying(child, /slave bench/);
   const client = makeClient(url);
@@ -50,9 +50,12 @@ export async function startSimulatedSlaves({ start }, { url, count, slots, proce
   const script = join(import.meta.dirname, 'simulated-slaves.mjs');
   const children = [];
   for (let part = 0; part < processes; part++) {
-    const own = Math.floor((count * (part + 1)) / processes) - Math.floor((count * part) / processes);
+    const own =
+      Math.floor((count * (part + 1)) / processes) - Math.floor((count * part) / processes);
     const args = [script, DIST, url, `p${part}`, String(own), String(slots)];
-    children.push(start(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }));
+    children.push(
+      start(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+    );
   }
   await Promise.all(children.map(messageFrom));
   await untilSlaves(makeClient(url), count);
@@ -95,6 +98,7 @@ export function makeClient(url) {
       if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text.slice(0, 300)}`);
       return JSON.parse(text);
     },
+    text: async (path) => (await send('GET', path)).text,
     async statusOf(path) {
       const answer = await send('GET', path).catch(() => undefined);
       return answer?.status;
@@ -120,7 +124,8 @@ export async function watchEnds(url, onEnd) {
     const { events } = JSON.parse(text);
     for (const { state, runId, detail } of events ?? []) {
       if (state.startsWith('PENDING') || state.startsWith('RUNNING')) continue;
-      if (state !== 'COMPLETE') throw new Error(`${runId} ended ${state} ${JSON.stringify(detail)}`);
+      if (state !== 'COMPLETE')
+        throw new Error(`${runId} ended ${state} ${JSON.stringify(detail)}`);
       onEnd(runId);
     }
   });
@@ -142,7 +147,11 @@ export async function runMany({ client, url }, argv, count) {
     while (left > 0) {
       const size = Math.min(SUBMIT_SIZE, left);
       left -= size;
-      await client.ask('POST', '/api/runs', Array.from({ length: size }, () => ({ argv })));
+      await client.ask(
+        'POST',
+        '/api/runs',
+        Array.from({ length: size }, () => ({ argv })),
+      );
     }
   };
   await Promise.all([lane(), lane()]);

@@ -35,9 +35,9 @@ export function messageText({ paint }: Screen, file: string, text: string): stri
     ['  file', file],
     ['  topic', topic && oneLine(topic)],
     ['  says', `compose ${oneLine(compose ?? '?')} is ${oneLine(status ?? '?')}`],
-    ['  of', at],
+    ['  sent', at],
     ['  images', location && oneLine(location)],
-  ])}\n`;
+  ])}\n${paint('bold', 'What the rules make of it')}\n\n`;
 }
 
 /** The TAP that each run ended its standard output with. */

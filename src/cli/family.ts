@@ -44,32 +44,33 @@ export async function startFamily(
     const place = ['--master', reachable(url), '--name', name, '--work-dir', work];
     return startChild(host, { label: name, args: ['slave', ...place, ...token, ...args], onLine });
   });
-  const all = [master, ...slaves];
-  const ended = Promise.race(all.map((child) => child.ended));
-  const family = { url: reachable(url), ended, ...endings(master, slaves) };
+  const family = { url: reachable(url), ...endings(master, slaves) };
   const said = await Promise.all(slaves.map((slave) => slave.said));
   if (said.every((line) => line !== undefined)) return family;
   await family.force();
-  return ended;
+  const ends = await Promise.all(slaves.map((slave) => slave.ended));
+  return ends.find(({ status }) => status !== 0) ?? ends[0]!;
 }
 
-function endings(master: Child, slaves: readonly Child[]): Pick<Family, 'leave' | 'force'> {
-  const everySlave = async () => {
+function endings(master: Child, slaves: readonly Child[]): Omit<Family, 'url'> {
+  let isLeaving = false;
+  async function stop(signals: readonly StopSignal[]): Promise<void> {
+    isLeaving = true;
+    for (const slave of slaves) for (const signal of signals) slave.stop(signal);
     await Promise.all(slaves.map((slave) => slave.ended));
-  };
+    master.stop(signals[0]!);
+    await master.ended;
+  }
+  const ended = new Promise<ChildEnd>((resolve, reject) => {
+    for (const child of [master, ...slaves]) {
+      child.ended.then((end) => isLeaving || resolve(end), reject);
+    }
+  });
   return {
-    async leave(signal) {
-      for (const slave of slaves) slave.stop(signal);
-      await everySlave();
-      master.stop(signal);
-      await master.ended;
-    },
-    async force() {
-      for (const slave of slaves) slave.stop('SIGTERM');
-      await everySlave();
-      master.stop('SIGTERM');
-      await master.ended;
-    },
+    ended,
+    leave: (signal) => stop([signal]),
+    // Two signals of one kind may arrive as one.
+    force: () => stop(['SIGINT', 'SIGTERM']),
   };
 }
 

@@ -25,43 +25,51 @@ export async function showProgress(
   runIds: readonly string[],
   ports: ProgressPorts,
 ): Promise<RunStatus[]> {
-  const { client, host, signal } = ports;
+  const { client, host, screen, signal } = ports;
   const runs = new Map<string, RunStatus>();
   const heard = new Map<string, number>();
-  const show = host.stdout.isTerminal ? makeLiveTable(ports) : undefined;
+  const draw = host.stdout.isTerminal ? makeLiveTable(ports) : undefined;
   for (;;) {
+    const news: Change[] = [];
     for (const runId of runIds) {
       const known = runs.get(runId);
       if (known && isDone(known.state)) continue;
       const run = await client.getRun(runId);
       runs.set(runId, run);
-      if (show) continue;
+      if (draw) continue;
       const events = await client.history(runId);
-      printChanges(events, heard.get(runId) ?? 0, run, ports);
+      news.push(...changes(events, heard.get(runId) ?? 0, run));
       heard.set(runId, events.length);
     }
     const all = runIds.map((runId) => runs.get(runId)!);
-    show?.(all);
+    draw?.(all);
+    news.sort((a, b) => a.seq - b.seq);
+    for (const { line } of news) screen.print(`${oneLine(line)}\n`);
     if (all.every(({ state }) => isDone(state))) return all;
     await sleep(host.clock, POLL_MS, signal);
   }
 }
 
+interface Change {
+  seq: number;
+  line: string;
+}
+
 /** Events that leave a run where it is are left out. */
-function printChanges(
+function changes(
   events: readonly HistoryEvent[],
   from: number,
   { runId, name, slave, attempt }: RunStatus,
-  { screen }: ProgressPorts,
-): void {
-  for (const [index, { at, state, type }] of events.entries()) {
-    if (index < from || events[index - 1]?.state === state) continue;
+): Change[] {
+  return events.flatMap(({ seq, at, state, type }, index) => {
+    if (index < from || events[index - 1]?.state === state) return [];
     const where = slave === undefined || state.startsWith('PENDING') ? '' : ` on ${slave}`;
     const again = attempt > 1 ? `, attempt ${attempt}` : '';
     const time = at.slice(11, 23);
-    const line = `${time}  ${runId}  ${state.padEnd(18)}  ${name ?? type}${where}${again}`;
-    screen.print(`${oneLine(line)}\n`);
-  }
+    return [
+      { seq, line: `${time}  ${runId}  ${state.padEnd(18)}  ${name ?? type}${where}${again}` },
+    ];
+  });
 }
 
 /** Draws over what it drew before. */

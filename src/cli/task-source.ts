@@ -13,6 +13,7 @@ import type { CliHost, Client } from './host.ts';
 export interface TaskRequest {
   formula: { item: string; itemType: string; file?: string };
   bundle: string;
+  name: string;
 }
 
 /** Whether the master lets slaves read `file:` is for it to say. */
@@ -28,14 +29,21 @@ export async function taskOf(
   if (/^(?:git\+)?[a-z][a-z0-9+.-]*:\/\//i.test(named)) {
     const bundle = named.startsWith('git+') ? named : `git+${named}`;
     parseBundleRef(bundle, SCHEMES);
-    return { formula: about, bundle };
+    const repository = bundle.slice(0, bundle.lastIndexOf('@')).replace(/(?:\.git)?\/*$/, '');
+    return { formula: about, bundle, name: nameOf(basename(repository), about.item) };
   }
   const { file, taskdir, text } = await readTaskFile(named, host.cwd);
   const blank = { jobid: '', uuid: '', taskdir, workdir: '', artifactsdir: '' };
   const given = Object.keys(builtInVariables({ ...about, arch: 'noarch', ...blank }));
   parseFormula(text, { file, directives: DIRECTIVES, given });
   const bundle = await upload(taskdir, client);
-  return { formula: { ...about, file: basename(file) }, bundle };
+  const name = nameOf(basename(taskdir), about.item);
+  return { formula: { ...about, file: basename(file) }, bundle, name };
+}
+
+/** What the list of runs calls it; of an address its last part says most. */
+function nameOf(task: string, item: string): string {
+  return `${task} on ${item.split('/').at(-1) || item}`.slice(0, 200);
 }
 
 /** The bundle that someone names by its id, its repository or a directory. */

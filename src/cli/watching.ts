@@ -56,7 +56,7 @@ export function endLine(run: RunStatus): string {
     startedAt && finishedAt
       ? ` after ${formatDuration(Date.parse(finishedAt) - Date.parse(startedAt))}`
       : '';
-  const why = error === undefined ? '' : `: ${error}`;
+  const why = error === undefined || error === reason ? '' : `: ${error}`;
   const phrase = reason === undefined ? '' : ` ${reason}`;
   return oneLine(`${runId} ${state}${phrase}${took}${why}; see "runyard run show ${runId}"`);
 }

@@ -147,10 +147,18 @@ export function scriptedSlave(
   name: string,
   own: Partial<Hello> = {},
 ) {
-  const [ours, theirs] = pairConnections<ToMaster, ToSlave>(clock, `${name}${connections++}`);
+  const [ours, far] = pairConnections<ToMaster, ToSlave>(clock, `${name}${connections++}`);
   const heard: ToSlave[] = [];
   let closed: string | undefined;
-  ours.onMessages((messages) => void heard.push(...messages));
+  // What is sent right before a close is heard too: a real wire lets it through.
+  const theirs = {
+    ...far,
+    send(messages: readonly ToSlave[]) {
+      heard.push(...messages);
+      far.send(messages);
+    },
+  };
+  ours.onMessages(() => {});
   ours.onClose((reason) => void (closed = reason));
   hub.accept(theirs, { name: undefined });
   const greeting: Hello = {

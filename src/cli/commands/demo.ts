@@ -112,11 +112,11 @@ async function performJob(
   const client = host.connect({ server: url });
   const { native, emulated } = demoSlaves();
   await untilOnline(client, [native.name, emulated.name], host, signal);
-  const shownState = relative(host.cwd, state) || '.';
+  const shownState = shownPath(state, host);
   screen.print(demoIntroduction(screen, { url, state: shownState, native, emulated }));
 
   const message = await readMessage(MESSAGE, host);
-  const shownFile = relative(host.cwd, MESSAGE);
+  const shownFile = shownPath(MESSAGE, host);
   screen.print(messageText(screen, shownFile, await readFile(MESSAGE, 'utf8')));
   const outcome = await client.sendMessage(message);
   for (const line of outcome.matched) screen.print(`  ${sanitise(line)}\n`);
@@ -124,13 +124,18 @@ async function performJob(
 
   const runs = await showProgress(outcome.runs, { client, host, screen, signal });
   screen.print(await demoResults(screen, client, runs));
-  const script = relative(host.cwd, host.program.at(-1)!);
-  const program = `node ${script}`;
+  const program = `node ${shownPath(host.program.at(-1)!, host)}`;
   screen.print(demoWhatNext(screen, { url, program, runs, stays: !flags.once }));
   return (
     runs.length > 0 &&
     runs.every(({ state: end, exitCode }) => end === 'COMPLETE' && exitCode === 0)
   );
+}
+
+/** As people here would type it. */
+function shownPath(path: string, { cwd }: CliHost): string {
+  const short = relative(cwd, path);
+  return short.startsWith('..') ? path : short || '.';
 }
 
 async function untilOnline(

@@ -134,7 +134,7 @@ async function requestOf(call: Call<Flags>): Promise<RunRequestInput> {
   const request: { [K in keyof RunRequestInput]?: RunRequestInput[K] | undefined } = {
     ...task,
     bundle: 'bundle' in task ? task.bundle : bundle,
-    name: flags.name,
+    name: flags.name ?? ('name' in task ? task.name : undefined),
     env: flags.env,
     arch: flags.arch,
     labels: flags.label,

@@ -47,7 +47,9 @@ async function perform(call: Call<Flags>): Promise<number> {
       status = family.status;
       return { done: Promise.resolve(), leave: async () => {}, force: async () => {} };
     }
-    screen.print(`runyard up at ${family.url} with ${flags.slaves} slaves\n`);
+    screen.print(
+      `runyard up at ${family.url} with ${flags.slaves} ${flags.slaves === 1 ? 'slave' : 'slaves'}\n`,
+    );
     const done = family.ended.then(async ({ child, status: ended }) => {
       status = ended || 70;
       screen.tell(`${child.label} ended with ${ended}: all others are ended, too`);

@@ -1,0 +1,50 @@
+/** Real processes: /bin/true through one slave, beside `xargs -P2`. */
+import { median, spread, table, title, verdict } from './kit/figures.mjs';
+import { cpuUs, withProcesses } from './kit/processes.mjs';
+import { checkBuild, runMany, since, startMaster, startSlave } from './kit/yard.mjs';
+
+const ROUNDS = 4;
+const RUNS = 4_000;
+const SLOTS = 8;
+const TARGET = 0.6;
+
+checkBuild();
+title('process: /bin/true, submit -> completion recorded', [
+  `runyard: ${RUNS} runs a round, POST /api/runs with 500 each, 2 lanes, completions counted on`,
+  `  /api/watch; one slave, --slots ${SLOTS}, outputs kept`,
+  `xargs: seq ${RUNS} | xargs -P2 -n1 /bin/true`,
+]);
+
+const isMet = await withProcesses(async (place) => {
+  const master = await startMaster(place);
+  const slave = await startSlave(place, { url: master.url, slots: SLOTS });
+  const argv = ['/bin/true'];
+  await runMany(master, argv, RUNS / 4);
+
+  const [ours, theirs, masterUs, slaveUs] = [[], [], [], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = [cpuUs(master.pid).own, cpuUs(slave.pid).own];
+    ours.push((RUNS / (await runMany(master, argv, RUNS))) * 1000);
+    masterUs.push((cpuUs(master.pid).own - before[0]) / RUNS);
+    slaveUs.push((cpuUs(slave.pid).own - before[1]) / RUNS);
+
+    const startedAt = performance.now();
+    const xargs = place.start('sh', ['-c', `seq ${RUNS} | xargs -P2 -n1 /bin/true`]);
+    const { code } = await xargs.ended;
+    if (code !== 0) throw new Error(`xargs ended with ${code}`);
+    theirs.push((RUNS / since(startedAt)) * 1000);
+  }
+  master.client.close();
+
+  table(
+    ['', 'processes/s', 'master CPU us/run', 'slave CPU us/run'],
+    [
+      ['runyard', spread(ours), spread(masterUs), spread(slaveUs)],
+      ['xargs -P2', spread(theirs), '-', '-'],
+    ],
+  );
+  const ratio = median(ours) / median(theirs);
+  const target = `>= ${TARGET} x, aim 1 x`;
+  return verdict('runyard / xargs -P2', `${ratio.toFixed(2)} x`, ratio >= TARGET, target);
+});
+process.exit(isMet ? 0 : 1);
