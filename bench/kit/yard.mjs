@@ -1,5 +1,4 @@
 /** A master and slaves as people start them, and a client that is no bottleneck. */
-import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join, resolve } from 'node:path';

@@ -222,8 +222,8 @@ async function* watch(
       open = false;
       wake();
     };
-    socket.on('message', (data) => {
-      const message = JSON.parse(String(data)) as { type: string; events?: HistoryEvent[] };
+    socket.on('message', (data: Buffer) => {
+      const message = JSON.parse(data.toString()) as { type: string; events?: HistoryEvent[] };
       queue.push(...(message.events ?? []));
       wake();
     });
@@ -258,5 +258,5 @@ function queryOf(values: Record<string, string | number | undefined>): string {
   const query = new URLSearchParams(
     given.map(([key, value]): [string, string] => [key, String(value)]),
   );
-  return given.length === 0 ? '' : `?${query}`;
+  return given.length === 0 ? '' : `?${query.toString()}`;
 }

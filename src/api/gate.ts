@@ -74,7 +74,7 @@ function tokenOf(request: IncomingMessage): string | undefined {
 function checkOrigin(request: IncomingMessage): void {
   const { host = '', origin } = request.headers;
   const name = host.replace(/:\d+$/, '').replaceAll(/[[\]]/g, '');
-  const isLocal = name === 'localhost' || name === '::1' || /^127\./.test(name);
+  const isLocal = name === 'localhost' || name === '::1' || name.startsWith('127.');
   const isLoopback = /^(::ffff:)?127\.|^::1$/.test(request.socket.localAddress ?? '');
   if (isLoopback && !isLocal) {
     throw new YardError('auth.origin', 'this host name is not ours', { hint: 'use 127.0.0.1' });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { jobStatus, runStatus, slaveStatus, whyAnswer } from '../protocol/http.ts';
+import { jobStatus, slaveStatus, whyAnswer } from '../protocol/http.ts';
+import { runStatus } from '../protocol/run.ts';
 import { VERSION } from '../protocol/version.ts';
 import type { Route } from './routes.ts';
 

@@ -1,7 +1,6 @@
 import { YardError, quote } from './errors.ts';
 
 const MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const BYTES: Record<string, number> = { '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
 /** Reads `500ms`, `30s`, `10m`, `2h`, `1d`, or several together (`1h30m`), into milliseconds. */
 export function parseDuration(text: string): number {
@@ -22,17 +21,6 @@ export function formatDuration(ms: number): string {
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   if (h >= 24) return `${Math.floor(h / 24)}d ${h % 24}h`;
   return h > 0 ? `${h}h ${m}m` : `${m}m ${s}s`;
-}
-
-/** Reads `512`, `64KiB`, `10MiB`, `2GiB` into bytes. */
-export function parseBytes(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)?$/.exec(text);
-  if (!match) {
-    throw new YardError('input.size', `${quote(text)} is not a size`, {
-      hint: 'write 512, 64KiB, 10MiB or 2GiB',
-    });
-  }
-  return Math.round(Number(match[1]) * BYTES[match[2] ?? '']!);
 }
 
 export function formatBytes(bytes: number): string {

@@ -22,8 +22,7 @@ export function demoIntroduction(screen: Screen, { url, state, native, emulated 
     ['  slave', `${native.name}: ${native.arch}, which this machine is`],
     [
       '  slave ',
-      `${emulated.name}: says that it is ${emulated.arch} (label emulated=true); its tasks run on ` +
-        `this ${native.arch} processor all the same`,
+      `${emulated.name}: says that it is ${emulated.arch} (label emulated=true), and is not`,
     ],
   ])}\n`;
 }

@@ -20,15 +20,13 @@ testCases(agentMachine, base, [
   { in: 'WAITING', on: opened, to: undefined },
   { in: 'CONNECTING', on: opened, to: 'GREETING', effects: ['sendHello'] },
   { in: 'CONNECTING', on: due, to: undefined },
-  ...['CONNECTING', 'GREETING', 'SERVING'].map(
-    (state): AgentCase => ({
-      in: state,
-      on: closed,
-      to: 'WAITING',
-      facts: failedTry,
-      effects: ['waitToRetry'],
-    }),
-  ),
+  ...['CONNECTING', 'GREETING', 'SERVING'].map((state): AgentCase => ({
+    in: state,
+    on: closed,
+    to: 'WAITING',
+    facts: failedTry,
+    effects: ['waitToRetry'],
+  })),
   {
     in: 'GREETING',
     on: welcomed,
@@ -65,7 +63,9 @@ testCases(agentMachine, base, [
     { in: state, on: leave, to: state, facts: { leaving: true } },
     { in: state, on: over, to: 'GONE', effects: ['closeLink', 'exit'] },
   ]),
-  ...[opened, closed, welcomed, refused, due, leave, over].map(
-    (on): AgentCase => ({ in: 'GONE', on, to: undefined }),
-  ),
+  ...[opened, closed, welcomed, refused, due, leave, over].map((on): AgentCase => ({
+    in: 'GONE',
+    on,
+    to: undefined,
+  })),
 ]);

@@ -31,14 +31,12 @@ const cases: Case<JobContext, JobEvent, JobEffect>[] = [
   { in: 'ABORTING', on: failed, to: 'ABORTING', facts: { ended: 1, failed: 1 } },
   { in: 'ABORTING', on: failed, when: 'the last', has: last, to: 'COMPLETED', facts: { ended: 3 } },
   { in: 'ABORTING', on: abort, to: undefined },
-  ...[started, ended, failed, abort].map(
-    (on): (typeof cases)[number] => ({
-      in: 'COMPLETED',
-      on,
-      when: JSON.stringify(on),
-      to: undefined,
-    }),
-  ),
+  ...[started, ended, failed, abort].map((on): (typeof cases)[number] => ({
+    in: 'COMPLETED',
+    on,
+    when: JSON.stringify(on),
+    to: undefined,
+  })),
 ];
 
 testCases(jobMachine, base, cases);

@@ -187,7 +187,7 @@ export function makeHub(ports: HubPorts): Hub {
         if (run.state === 'RUNNING.stopping') stop.push({ runId, attempt });
         else if (phase !== 'finished') adopt(tx, session, run, attempt);
       }
-      for (const run of [...yard.ledger.liveRuns()]) {
+      for (const run of yard.ledger.liveRuns()) {
         if (isOn(run, hello.name) && !held.has(run.id)) dropFrom(tx, session.name, run);
       }
     });
@@ -389,7 +389,7 @@ export function makeHub(ports: HubPorts): Hub {
     const why = slave.context.whyGone ?? 'lease over';
     report(
       yard.transact((tx) => {
-        for (const run of [...yard.ledger.liveRuns()]) {
+        for (const run of yard.ledger.liveRuns()) {
           if (!isOn(run, slave.name)) continue;
           const { attempt } = run.context;
           const event = { at: clock.wall(), attempt, slave: slave.name, why };

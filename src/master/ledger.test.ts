@@ -3,7 +3,7 @@ import { finishedMessage, me, openYard, settled } from '../../test/kit/yard.ts';
 import { runMachine } from '../machines/run.ts';
 import type { RunContext, RunEvent, RunInput } from '../machines/run.ts';
 import { runTable } from './ledger.ts';
-import { keys, unpack } from './records.ts';
+import { keys } from './records.ts';
 import type { EventRecord, RunRecord } from './records.ts';
 import { runRequest } from '../protocol/run.ts';
 
@@ -12,7 +12,7 @@ type TestYard = Awaited<ReturnType<typeof openYard>>;
 async function historyOf(yard: TestYard, id: string): Promise<EventRecord[]> {
   const { events } = await yard.at(id);
   const entries = await yard.memory.getMany(events.map(keys.event));
-  return entries.map((entry) => unpack<EventRecord>(entry!.value));
+  return entries.map((entry) => yard.yard.ledger.codec.unpack<EventRecord>(entry!.value));
 }
 
 /** The run as its history alone gives it. */
@@ -167,7 +167,7 @@ test('a restart finds every run that is not done, and numbers go on where they w
   expect(second.yard.ledger.lastSeq()).toBe(first.yard.ledger.lastSeq());
   expect(await second.at(b)).toEqual(await first.at(b));
   const entry = await first.memory.get(keys.run(b));
-  expect(unpack<RunRecord>(entry!.value).state).toBe('PENDING.assigned');
+  expect(first.yard.ledger.codec.unpack<RunRecord>(entry!.value).state).toBe('PENDING.assigned');
 });
 
 // Bug: what a decision changed before it threw stays in memory and is not in any commit: the next

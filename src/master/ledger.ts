@@ -67,7 +67,8 @@ export interface Ledger {
   transact: (decide: (tx: Transaction) => void) => Promise<void>;
   /** The last decided state of a run that is not done. */
   live: (id: string) => RunRecord | undefined;
-  liveRuns: () => Iterable<RunRecord>;
+  /** A list of its own: what is decided while it is walked does not disturb. */
+  liveRuns: () => readonly RunRecord[];
   /** What is on disk, done runs too. */
   findRun: (id: string) => Promise<RunRecord | undefined>;
   slaves: () => Iterable<SlaveRecord>;
@@ -293,9 +294,7 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
     transact,
     load,
     live: (id) => runs.get(id)?.latest,
-    *liveRuns() {
-      for (const { latest } of runs.values()) yield latest;
-    },
+    liveRuns: () => Array.from(runs.values(), ({ latest }) => latest),
     async findRun(id) {
       const cell = runs.get(id);
       if (cell) return cell.durable;

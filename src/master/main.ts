@@ -134,7 +134,9 @@ function lazyBlobs(directory: string) {
     get: async (...args) => (await get()).get(...args),
     grown: async (...args) => (await get()).grown(...args),
     remove: async (...args) => (await get()).remove(...args),
-    close: async () => void (await (await opened)?.close()),
+    close: async () => {
+      await (await opened)?.close();
+    },
   };
   return { port };
 }

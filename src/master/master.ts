@@ -69,8 +69,8 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
   const outputs = makeOutputKeeper({
     blobs,
     log,
-    findRun: yard.ledger.findRun,
-    untilEvent: yard.untilEvent,
+    findRun: (runId) => yard.ledger.findRun(runId),
+    untilEvent: (runId, signal) => yard.untilEvent(runId, signal),
   });
   const { openAccess, allowGitFile, baseUrl } = ports;
   const credentials = makeCredentials({ store, ledger: yard.ledger, clock, ids, openAccess });

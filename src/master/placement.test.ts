@@ -43,7 +43,12 @@ test.each([
     'label',
     'wanted os=bsd, has linux',
   ],
-  ['more than it has', facts({ resources: { cpus: 9 } }), 'resource', 'wanted cpus 9, has 4 in all'],
+  [
+    'more than it has',
+    facts({ resources: { cpus: 9 } }),
+    'resource',
+    'wanted cpus 9, has 4 in all',
+  ],
   ['what it never heard of', facts({ resources: { gpus: 1 } }), 'resource', 'has 0 in all'],
   ['isolation', facts({ isolation: 'bwrap' }), 'isolation', 'cannot isolate by bwrap'],
 ])('a slave never runs what wants %s', (_, needs, predicate, detail) => {
@@ -206,7 +211,9 @@ test('a slave is never given more than it has, nothing is given twice, and nothi
           for (let id = queue.takeFor(into); id !== undefined; id = queue.takeFor(into)) {
             const { facts: wanted } = byId.get(id)!;
             expect(taken.has(id) || gone.has(id)).toBe(false);
-            expect(permanentObstacle(wanted, into) ?? passingObstacle(wanted, into)).toBe(undefined);
+            expect(permanentObstacle(wanted, into) ?? passingObstacle(wanted, into)).toBe(
+              undefined,
+            );
             taken.add(id);
             into.used.set(id, wanted.resources);
           }

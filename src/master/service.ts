@@ -166,7 +166,7 @@ function runRoutes({ yard, store, clock, baseUrl }: ServicePorts, submit: Submit
   };
 }
 
-function jobRoutes({ yard, ids, clock, baseUrl: _ }: ServicePorts, submit: Submit) {
+function jobRoutes({ yard, ids, clock }: ServicePorts, submit: Submit) {
   async function getJob(jobId: string) {
     const job = await yard.ledger.findJob(jobId);
     if (!job) throw new YardError('job.unknown', `no job ${quote(jobId)}`);

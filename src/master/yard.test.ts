@@ -5,10 +5,7 @@ import { badEndOf } from './yard.ts';
 
 test('runs are spread over the slaves with most room, and none gets more than its slots', async () => {
   const yard = await openYard();
-  const [a, b] = [
-    await yard.welcomed('s1', { slots: 3 }),
-    await yard.welcomed('s2', { slots: 1 }),
-  ];
+  const [a, b] = [await yard.welcomed('s1', { slots: 3 }), await yard.welcomed('s2', { slots: 1 })];
   const requests = Array.from({ length: 9 }, () => runRequest.parse({ argv: ['true'] }));
   await yard.submit(requests, me);
   await settled();
@@ -120,18 +117,16 @@ test('only exit status 0 is a good end', async () => {
   const ended = (state: string, own: object) =>
     badEndOf({ ...run, state, context: { ...run.context, ...own } });
   expect(ended('COMPLETE', { ending: { kind: 'exited', code: 0 } })).toBeUndefined();
-  expect(
-    ended('COMPLETE', { ending: { kind: 'exited', code: 1 }, reason: 'exited 1' }),
-  ).toBe('COMPLETE (exited 1)');
+  expect(ended('COMPLETE', { ending: { kind: 'exited', code: 1 }, reason: 'exited 1' })).toBe(
+    'COMPLETE (exited 1)',
+  );
   expect(ended('TIMEDOUT', { reason: 'timeout.queue' })).toBe('TIMEDOUT (timeout.queue)');
 });
 
-// Bug: the key of a decision is made with encodeURIComponent, which throws for a lone surrogate in a
-// label; JSON can carry one. The throw is inside a transaction, and every later one that places
-// throws as well: one request stops the master's scheduling for good.
-test.fails('a label that is not well-formed text does not stop the scheduling', async () => {
+test('a label that is not well-formed text does not stop the scheduling', async () => {
   const yard = await openYard();
-  await yard.run({ argv: ['true'], labels: { os: JSON.parse('"\\ud800"') as string } }).catch(() => {});
+  const os = JSON.parse('"\\ud800"') as string;
+  await yard.run({ argv: ['true'], labels: { os } });
   const id = await yard.run();
   const slave = await yard.welcomed('s1');
   expect(slave.claim().runId).toBe(id);

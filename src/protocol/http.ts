@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { STREAMS } from './outputs.ts';
-import { RUN_STATES, idText, labels, resources, runId, runRequest, runStatus } from './run.ts';
+import { RUN_STATES, idText, labels, resources, runId, runRequest } from './run.ts';
 
-/** Where the slaves' socket and the watchers' socket are. */
-export const SLAVES_NAMESPACE = '/slaves';
+/** Where the watchers' socket is. */
 export const WATCH_PATH = '/api/watch';
 
 export const submitBody = z.union([runRequest, z.array(runRequest).min(1).max(5000)]);
@@ -129,7 +128,6 @@ export const messageOutcome = z.object({
 });
 export type MessageOutcome = z.infer<typeof messageOutcome>;
 
-export const TOKEN_KINDS = ['user', 'slave', 'enrol'] as const;
 export const SCOPES = ['read', 'submit', 'abort', 'operate', 'trigger', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
@@ -142,5 +140,3 @@ export const tokenBody = z.strictObject({
 export const enrolBody = z.strictObject({ name: idText });
 
 export const outputStream = z.enum(STREAMS);
-export type { RunStatus } from './run.ts';
-export { runRequest, runStatus };

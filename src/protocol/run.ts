@@ -3,7 +3,7 @@ import { STREAMS } from './outputs.ts';
 
 /** Ids and names are also used as path segments, so nothing else is let in (secops.md part 1). */
 export const idText = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must match [A-Za-z0-9_-]{1,64}');
-export const runId = idText;
+export const runId = idText.describe('The id of a run.');
 
 /** Scoot's states, public (spec row S1). The four after RUNNING, and UNKNOWN, are done. */
 export const RUN_STATES = [

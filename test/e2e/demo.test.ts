@@ -28,9 +28,10 @@ test('the main job: a real message becomes runs on slaves of two architectures, 
   const blocks = said.split(/^ *TAP version 13$/m).slice(1);
   expect(blocks).toHaveLength(6);
   for (const block of blocks) {
-    const lines = block.split('\n').map((line) => line.replace(/^ {2}/, ''));
-    const end = lines.findIndex((line, index) => index > 1 && /^(COMPLETE|\S.*https?:)/.test(line));
-    const tap = ['TAP version 13', ...lines.slice(1, end === -1 ? undefined : end)].join('\n');
+    // It stands indented, up to the first line that does not.
+    const lines = block.split('\n').slice(1);
+    const end = lines.findIndex((line) => !line.startsWith('  '));
+    const tap = ['TAP version 13', ...lines.slice(0, end).map((line) => line.slice(2))].join('\n');
     const { points, planned } = parseTap(`${tap.trimEnd()}\n`);
     expect(points.length).toBe(planned);
     expect(points.length).toBeGreaterThan(0);

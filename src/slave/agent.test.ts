@@ -1,0 +1,377 @@
+import { expect, test } from 'vitest';
+import { pairConnections } from '../../test/kit/pair.ts';
+import { assignmentOf, makeGate, scriptedMachine, workspaceOf } from '../../test/kit/slave-ports.ts';
+import type { ToMaster } from '../protocol/to-master.ts';
+import type { Assignment, ToSlave } from '../protocol/to-slave.ts';
+import type { Connection } from '../protocol/transport.ts';
+import { makeAgent } from './agent.ts';
+
+const settled = async () => {
+  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** An agent on a scripted machine, and the master's ends of the links that it opened. */
+function openAgent(given: { slots?: number; machine?: ReturnType<typeof scriptedMachine> } = {}) {
+  const machine = given.machine ?? scriptedMachine();
+  const { clock } = machine;
+  const links: { master: Connection<ToSlave, ToMaster>; heard: ToMaster[]; closed?: string }[] = [];
+  const tries: number[] = [];
+  const world = { reachable: true, gate: undefined as Promise<void> | undefined };
+  const agent = makeAgent({
+    ...machine.ports,
+    random: { float: () => 0.5, bytes: (n) => new Uint8Array(n), fork: () => ({}) as never },
+    async connect() {
+      tries.push(clock.now());
+      if (world.gate) await world.gate;
+      if (!world.reachable) throw new Error('net.unreachable');
+      const [ours, master] = pairConnections<ToMaster, ToSlave>(clock, `l${links.length}`);
+      const link: (typeof links)[number] = { master, heard: [] };
+      master.onMessages((messages) => void link.heard.push(...messages));
+      master.onClose((why) => void (link.closed = why));
+      links.push(link);
+      return ours;
+    },
+    facts: {
+      name: 's1',
+      incarnation: 'i1',
+      arch: 'x86_64',
+      labels: {},
+      slots: given.slots ?? 2,
+      resources: {},
+      host: 'test',
+    },
+    isolations: ['none'],
+    workspaceAt: workspaceOf,
+  });
+  const last = () => links.at(-1)!;
+  return {
+    ...machine,
+    machine,
+    agent,
+    links,
+    tries,
+    world,
+    last,
+    async start() {
+      await agent.start();
+      await settled();
+    },
+    async say(...messages: ToSlave[]) {
+      last().master.send(messages);
+      await settled();
+    },
+    async welcome(own: Partial<Extract<ToSlave, { type: 'welcome' }>> = {}) {
+      await this.say({ ...WELCOME, ...own });
+    },
+    async assign(own: Partial<Assignment> = {}) {
+      await this.say({ type: 'assign', ...assignmentOf(own) });
+    },
+    heard: <T extends ToMaster['type']>(type: T) =>
+      last().heard.filter((m): m is Extract<ToMaster, { type: T }> => m.type === type),
+    types: () => last().heard.map(({ type }) => type),
+    async pass(ms: number, stepMs = 500) {
+      for (let rest = ms; rest > 0; rest -= stepMs) {
+        clock.advance(Math.min(rest, stepMs));
+        await settled();
+      }
+    },
+  };
+}
+
+const WELCOME: Extract<ToSlave, { type: 'welcome' }> = {
+  type: 'welcome',
+  masterEpoch: 1,
+  masterVersion: '0.1.0',
+  protocol: '1.0',
+  leaseMs: 15_000,
+  heartbeatMs: 5_000,
+  draining: false,
+  forget: [],
+  stop: [],
+  held: [],
+};
+
+test('it says hello once, and nothing else before the welcome, whatever happens meanwhile', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  slave.last().master.close('cut');
+  await slave.pass(1_000);
+  expect(slave.links).toHaveLength(2);
+  slave.exit('r1.1', 3);
+  await slave.pass(6_000);
+  expect(slave.types()).toEqual(['hello']);
+  await slave.welcome();
+  expect(slave.types()).toEqual(['hello', 'finished']);
+});
+
+test('an assignment is accepted, carried out and reported', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  slave.exit('r1.1', 3);
+  await settled();
+  expect(slave.types()).toEqual(['hello', 'accept', 'progress', 'finished']);
+  expect(slave.heard('finished')[0]).toMatchObject({
+    token: 't1',
+    ending: { kind: 'exited', code: 3 },
+  });
+});
+
+test('a report is on disk when it is sent', async () => {
+  const slave = openAgent();
+  const gate = makeGate();
+  slave.script.keepReport = () => gate.passed;
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  slave.exit('r1.1');
+  await settled();
+  expect(slave.heard('finished')).toEqual([]);
+  gate.open();
+  await settled();
+  expect(slave.heard('finished')).toHaveLength(1);
+  expect(slave.kept.get('r1.1')?.report).toBeDefined();
+});
+
+test('a repeated assign starts nothing twice and is not answered', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  await slave.assign();
+  expect(slave.steps().filter((step) => step === 'start r1.1')).toHaveLength(1);
+  expect(slave.heard('accept')).toHaveLength(1);
+  slave.exit('r1.1');
+  await settled();
+  await slave.assign();
+  expect(slave.steps().filter((step) => step === 'start r1.1')).toHaveLength(1);
+});
+
+test('what is over its capacity is rejected; a finished attempt takes no slot', async () => {
+  const slave = openAgent({ slots: 1 });
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  await slave.assign({ runId: 'r2' });
+  expect(slave.heard('reject')).toMatchObject([{ runId: 'r2', reason: 'no slot free' }]);
+  slave.exit('r1.1');
+  await settled();
+  await slave.assign({ runId: 'r3' });
+  expect(slave.running()).toEqual(['r3.1']);
+});
+
+test('a report is repeated on every link until it is acknowledged, and then forgotten', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  slave.exit('r1.1', 3);
+  await settled();
+  for (let i = 0; i < 3; i++) {
+    slave.last().master.close('cut');
+    await slave.pass(1_000);
+    const [hello] = slave.heard('hello');
+    expect(hello?.held).toEqual([{ runId: 'r1', attempt: 1, token: 't1', phase: 'finished' }]);
+    expect(hello?.reports).toMatchObject([{ runId: 'r1', ending: { code: 3 } }]);
+    await slave.welcome();
+  }
+  await slave.say({ type: 'acknowledge', runId: 'r1', attempt: 1, stale: false });
+  expect([slave.agent.attempts.size, slave.kept.size]).toEqual([0, 0]);
+  slave.last().master.close('cut');
+  await slave.pass(1_000);
+  expect(slave.heard('hello')[0]).toMatchObject({ held: [], reports: [] });
+});
+
+test('a link that is cut stops nothing', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  slave.last().master.close('cut');
+  slave.world.reachable = false;
+  await slave.pass(120_000, 5_000);
+  expect(slave.running()).toEqual(['r1.1']);
+  slave.world.reachable = true;
+  await slave.pass(6_000);
+  expect(slave.heard('hello')[0]?.held).toMatchObject([{ phase: 'executing' }]);
+});
+
+test('a stop ends the attempt with grace, and its end is reported as aborted', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  await slave.say({ type: 'stop', runId: 'r1', attempt: 1 });
+  expect(slave.steps().at(-1)).toBe('SIGTERM r1.1');
+  await slave.pass(1_000);
+  expect(slave.heard('finished')[0]?.ending).toEqual({ kind: 'aborted' });
+  await slave.say({ type: 'stop', runId: 'nobody', attempt: 1 });
+});
+
+test('a stale attempt is killed and leaves nothing', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  await slave.say({ type: 'acknowledge', runId: 'r1', attempt: 1, stale: true });
+  expect([slave.running(), slave.kept.size]).toEqual([[], 0]);
+  expect(slave.steps().at(-1)).toBe('remove r1.1');
+});
+
+test('the backoff grows with each failed try and is capped', async () => {
+  const slave = openAgent();
+  slave.world.reachable = false;
+  await slave.start();
+  await slave.pass(60_000, 25);
+  const waits = slave.tries.slice(1).map((at, index) => at - slave.tries[index]!);
+  expect(waits.slice(0, 5)).toEqual([150, 300, 600, 1_200, 2_400]);
+  expect(waits.slice(5).every((ms) => ms === 3_750)).toBe(true);
+  expect(waits.length).toBeGreaterThan(10);
+});
+
+test('a welcome starts the backoff anew', async () => {
+  const slave = openAgent();
+  slave.world.reachable = false;
+  await slave.start();
+  await slave.pass(20_000, 100);
+  slave.world.reachable = true;
+  await slave.pass(5_000);
+  await slave.welcome();
+  const before = slave.tries.length;
+  slave.last().master.close('cut');
+  await slave.pass(200, 50);
+  expect(slave.tries.length).toBe(before + 1);
+});
+
+test.each([
+  ['hello.duplicate', 2_000],
+  ['hello.arch', 30_000],
+])('after the refusal %s it tries again in %s ms', async (code, ms) => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.say({ type: 'refuse', code, message: `${code}: no` });
+  await slave.pass(ms - 100, 100);
+  expect(slave.tries).toHaveLength(1);
+  await slave.pass(100, 100);
+  expect(slave.tries).toHaveLength(2);
+});
+
+test('it beats while it is welcomed, and connects anew after a lease without an answer', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  await slave.pass(5_000);
+  await slave.say({ type: 'renew', beat: 1 });
+  await slave.pass(15_000);
+  expect(slave.heard('heartbeat').map(({ beat }) => beat)).toEqual([1, 2, 3, 4]);
+  expect(slave.links).toHaveLength(1);
+  await slave.pass(6_000);
+  expect(slave.links[0]?.closed).toContain('lease.silent');
+  expect(slave.links).toHaveLength(2);
+});
+
+test('a master of an older epoch than one seen before is not served', async () => {
+  const slave = openAgent();
+  slave.script.epoch = 7;
+  await slave.start();
+  expect(slave.heard('hello')[0]?.masterEpoch).toBe(7);
+  await slave.welcome({ masterEpoch: 6 });
+  expect(slave.agent.state).toBe('WAITING');
+  expect(slave.links[0]?.closed).toBeDefined();
+  await slave.pass(1_000);
+  await slave.welcome({ masterEpoch: 8 });
+  expect([slave.agent.state, slave.script.epoch]).toEqual(['SERVING', 8]);
+});
+
+test('after a restart it takes up what runs, repeats what is reported, removes what was never begun', async () => {
+  const machine = scriptedMachine();
+  const report = { runId: 'r2', attempt: 1, token: 't1', artifacts: [], notes: [] };
+  machine.kept.set('r1.1', { assignment: assignmentOf() });
+  machine.kept.set('r2.1', {
+    assignment: assignmentOf({ runId: 'r2' }),
+    report: { ...report, ending: { kind: 'exited', code: 0 } },
+  });
+  machine.script.leftOver = ['r1.1', 'r2.1', 'r3.1'];
+  machine.script.adopt = 'running';
+  const slave = openAgent({ machine });
+  await slave.start();
+  expect(slave.steps()).toContain('remove r3.1');
+  expect(slave.heard('hello')[0]?.held.map(({ runId }) => runId)).toEqual(['r1', 'r2']);
+  expect(slave.heard('hello')[0]?.reports).toMatchObject([{ runId: 'r2' }]);
+  await slave.welcome({ forget: [{ runId: 'r2', attempt: 1 }] });
+  slave.exit('r1.1', 5);
+  await settled();
+  expect(slave.heard('finished')).toMatchObject([{ runId: 'r1', ending: { code: 5 } }]);
+});
+
+test('when it leaves it takes nothing more, and goes once its last report is acknowledged', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  const left = slave.agent.leave('maintenance', 60_000);
+  await slave.assign({ runId: 'r2' });
+  expect(slave.heard('reject')).toMatchObject([{ runId: 'r2', reason: 'leaving' }]);
+  slave.exit('r1.1');
+  await slave.pass(1_000);
+  expect(slave.agent.state).toBe('SERVING');
+  await slave.say({ type: 'acknowledge', runId: 'r1', attempt: 1, stale: false });
+  await slave.pass(100);
+  await left;
+  expect(slave.agent.state).toBe('GONE');
+  expect(slave.types().at(-1)).toBe('goodbye');
+});
+
+test('when it must leave it stops what runs and reports it as lost', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  const left = slave.agent.leave('reboot', 1_000);
+  await slave.pass(2_500);
+  expect(slave.heard('finished')[0]?.ending).toEqual({ kind: 'lost', why: 'reboot' });
+  await slave.pass(20_000);
+  await left;
+});
+
+// Bug: `onWelcome` forgets what the welcome names before the machine has looked at the epoch, so a
+// deposed master has attempts killed and their reports removed (dst.md part 4 step 8).
+test.fails('a deposed master cannot have an attempt forgotten', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome({ masterEpoch: 7 });
+  await slave.assign();
+  slave.last().master.close('cut');
+  await slave.pass(1_000);
+  await slave.welcome({ masterEpoch: 6, forget: [{ runId: 'r1', attempt: 1 }] });
+  expect(slave.running()).toEqual(['r1.1']);
+});
+
+// Bug: a link that comes about after the agent has gone is kept open: nobody closes it.
+test.fails('a link that opens after it has left is closed', async () => {
+  const slave = openAgent();
+  const gate = makeGate();
+  slave.world.gate = gate.passed;
+  await slave.start();
+  const left = slave.agent.leave('over', 0);
+  await slave.pass(100);
+  await left;
+  gate.open();
+  await settled();
+  expect(slave.links[0]?.closed).toBeDefined();
+});
+
+// Bug: a forgotten attempt frees its slot before its process is dead (dst.md S13).
+test.fails('a slot is free only when the process that had it is dead', async () => {
+  const slave = openAgent({ slots: 1 });
+  slave.machine.ports.executor.signal = () => {};
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  await slave.say({ type: 'acknowledge', runId: 'r1', attempt: 1, stale: true });
+  await slave.assign({ runId: 'r2' });
+  expect(slave.running()).toHaveLength(1);
+});

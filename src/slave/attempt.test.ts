@@ -1,0 +1,265 @@
+import { expect, test } from 'vitest';
+import { assignmentOf, makeGate, scriptedMachine, workspaceOf } from '../../test/kit/slave-ports.ts';
+import { YardError } from '../base/errors.ts';
+import type { FinishedReport } from '../protocol/to-master.ts';
+import type { Assignment } from '../protocol/to-slave.ts';
+import { startAttempt } from './attempt.ts';
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+type Machine = ReturnType<typeof scriptedMachine>;
+
+function start(machine: Machine, own: Partial<Assignment> = {}, resumed = false) {
+  const phases: string[] = [];
+  const reports: FinishedReport[] = [];
+  const attempt = startAttempt(
+    assignmentOf(own),
+    machine.ports,
+    {
+      onPhase: (phase) => void phases.push(phase),
+      onReport(report) {
+        machine.happened.push(`${machine.clock.now()} report`);
+        reports.push(report);
+      },
+    },
+    resumed ? { workspace: workspaceOf('r1.1'), sinkSizes: {} } : undefined,
+  );
+  return { attempt, phases, reports };
+}
+
+test('an attempt prepares, is journalled, starts, is settled, spooled, and only then reported', async () => {
+  const machine = scriptedMachine();
+  const { phases, reports, attempt } = start(machine);
+  await settled();
+  machine.exit('r1.1', 3);
+  await settled();
+  expect(machine.steps()).toEqual([
+    'prepared r1.1',
+    'keep assignment r1.1',
+    'start r1.1',
+    'settle r1.1',
+    'keep report r1.1',
+    'report',
+  ]);
+  expect(phases).toEqual(['executing']);
+  expect(reports[0]).toMatchObject({ runId: 'r1', attempt: 1, token: 't1' });
+  expect(reports[0]?.ending).toEqual({ kind: 'exited', code: 3 });
+  expect(attempt.phase).toBe('finished');
+});
+
+test('no report is handed on before it is on disk', async () => {
+  const machine = scriptedMachine();
+  const gate = makeGate();
+  machine.script.keepReport = () => gate.passed;
+  const { reports, attempt } = start(machine);
+  await settled();
+  machine.exit('r1.1');
+  await settled();
+  expect([reports, attempt.report]).toEqual([[], undefined]);
+  gate.open();
+  await settled();
+  expect(reports).toHaveLength(1);
+});
+
+test('a stop sends SIGTERM at once and SIGKILL after the grace, not before', async () => {
+  const machine = scriptedMachine();
+  const { attempt, reports, phases } = start(machine);
+  await settled();
+  attempt.stop({ kind: 'aborted' });
+  attempt.stop({ kind: 'lost', why: 'repeated' });
+  expect(machine.steps().at(-1)).toBe('SIGTERM r1.1');
+  machine.clock.advance(999);
+  expect(machine.steps().filter((step) => step.startsWith('SIG'))).toEqual(['SIGTERM r1.1']);
+  machine.clock.advance(1);
+  expect(machine.happened.at(-1)).toBe('1000 SIGKILL r1.1');
+  await settled();
+  expect(reports[0]?.ending).toEqual({ kind: 'aborted' });
+  expect(phases).toEqual(['executing', 'stopping']);
+});
+
+test('a process that ends within the grace is not killed', async () => {
+  const machine = scriptedMachine();
+  const { attempt } = start(machine);
+  await settled();
+  attempt.stop({ kind: 'aborted' });
+  machine.exit('r1.1', 0);
+  await settled();
+  machine.clock.advance(10_000);
+  expect(machine.steps()).not.toContain('SIGKILL r1.1');
+});
+
+test('the run timeout counts from the start of preparation', async () => {
+  const machine = scriptedMachine();
+  const gate = makeGate();
+  machine.script.prepare = () => gate.passed;
+  const { reports } = start(machine, { timeoutMs: 5_000 });
+  machine.clock.advance(3_000);
+  gate.open();
+  await settled();
+  machine.clock.advance(1_999);
+  expect(machine.steps()).not.toContain('SIGTERM r1.1');
+  machine.clock.advance(1);
+  expect(machine.happened.at(-1)).toBe('5000 SIGTERM r1.1');
+  machine.end('r1.1', { kind: 'signalled', signal: 'SIGTERM' });
+  await settled();
+  expect(reports[0]?.ending).toEqual({ kind: 'timedOut', which: 'run' });
+});
+
+test('the output timeout counts from the last byte, and from the start where there was none', async () => {
+  const machine = scriptedMachine();
+  const { reports } = start(machine, { outputTimeoutMs: 1_000 });
+  await settled();
+  machine.clock.advance(700);
+  machine.script.lastOutputAt = 700;
+  machine.clock.advance(999);
+  expect(machine.steps()).not.toContain('SIGTERM r1.1');
+  machine.clock.advance(1);
+  expect(machine.happened.at(-1)).toBe('1700 SIGTERM r1.1');
+  machine.end('r1.1', { kind: 'signalled', signal: 'SIGTERM' });
+  await settled();
+  expect(reports[0]?.ending).toEqual({ kind: 'timedOut', which: 'output' });
+});
+
+test('a stop cuts the preparation short, and nothing is started', async () => {
+  const machine = scriptedMachine();
+  machine.script.prepare = (_, signal) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error));
+    });
+  const { attempt, reports } = start(machine);
+  await settled();
+  attempt.stop({ kind: 'aborted' });
+  await settled();
+  expect(machine.steps()).toEqual(['keep report r1.1', 'report']);
+  expect(reports[0]?.ending).toEqual({ kind: 'aborted' });
+});
+
+test('a preparation that fails is the ending, with its code', async () => {
+  const machine = scriptedMachine();
+  machine.script.prepare = () => Promise.reject(new YardError('bundle.digest', 'other bytes'));
+  const { reports } = start(machine);
+  await settled();
+  expect(reports[0]?.ending).toMatchObject({ kind: 'failed', code: 'bundle.digest' });
+});
+
+test('a process that cannot start is a failure of the mechanism', async () => {
+  const machine = scriptedMachine();
+  const { reports } = start(machine);
+  await settled();
+  machine.end('r1.1', { kind: 'unstartable', why: 'ENOENT' });
+  await settled();
+  expect(reports[0]?.ending).toMatchObject({ kind: 'failed', code: 'slave.exec' });
+});
+
+test('what a task left behind is told in a note', async () => {
+  const machine = scriptedMachine();
+  machine.script.leftBehind = 2;
+  const { reports } = start(machine);
+  await settled();
+  machine.exit('r1.1');
+  await settled();
+  expect(reports[0]?.notes).toEqual(['output.pipe_held: 2 processes were left behind']);
+});
+
+test('an attempt that wrote something is reported when all of it has arrived', async () => {
+  const machine = scriptedMachine();
+  const gate = makeGate();
+  machine.script.bytes = 9;
+  machine.script.flushed = () => gate.passed;
+  const { reports, phases } = start(machine);
+  await settled();
+  machine.exit('r1.1');
+  await settled();
+  expect([phases, reports]).toEqual([['executing', 'collecting'], []]);
+  gate.open();
+  await settled();
+  expect(reports[0]?.outputs?.stdout.bytes).toBe(9);
+});
+
+test('a discarded attempt is killed at once, reports nothing and leaves nothing', async () => {
+  const machine = scriptedMachine();
+  const { attempt, reports } = start(machine);
+  await settled();
+  await attempt.discard();
+  expect(machine.steps().slice(-4)).toEqual([
+    'SIGTERM r1.1',
+    'SIGKILL r1.1',
+    'settle r1.1',
+    'remove r1.1',
+  ]);
+  expect([reports, machine.kept.size]).toEqual([[], 0]);
+});
+
+test('a process that outlived the slave is taken over, not started again', async () => {
+  const machine = scriptedMachine();
+  machine.script.adopt = 'running';
+  const { reports } = start(machine, {}, true);
+  await settled();
+  machine.exit('r1.1', 4);
+  await settled();
+  expect(machine.steps()).not.toContain('start r1.1');
+  expect(reports[0]?.ending).toEqual({ kind: 'exited', code: 4 });
+});
+
+test('a process of which nobody can say how it ended is reported lost at once', async () => {
+  const machine = scriptedMachine();
+  const { reports } = start(machine, {}, true);
+  await settled();
+  expect(reports[0]?.ending).toMatchObject({ kind: 'lost' });
+});
+
+// Bug: a stop between the preparation and the start arms no SIGKILL (`stop` returns before the timer
+// as nothing runs yet); the process is started none the less, and gets a single SIGTERM.
+test.fails('a stop just before the start leaves no process behind that ignores SIGTERM', async () => {
+  const machine = scriptedMachine();
+  const gate = makeGate();
+  machine.script.keepAssignment = () => gate.passed;
+  const { attempt } = start(machine);
+  await settled();
+  attempt.stop({ kind: 'aborted' });
+  gate.open();
+  await settled();
+  machine.clock.advance(60_000);
+  await settled();
+  expect(machine.running()).toEqual([]);
+});
+
+// Bug: the run timeout stays armed while outputs are collected, so that a task that ended in time is
+// TIMEDOUT if the master was away for longer than the rest of its time (promise 4).
+test.fails('a task that ended in time has not timed out because its outputs arrived late', async () => {
+  const machine = scriptedMachine();
+  const gate = makeGate();
+  machine.script.bytes = 9;
+  machine.script.flushed = () => gate.passed;
+  const { reports } = start(machine, { timeoutMs: 5_000 });
+  await settled();
+  machine.exit('r1.1', 0);
+  await settled();
+  machine.clock.advance(60_000);
+  gate.open();
+  await settled();
+  expect(reports[0]?.ending).toEqual({ kind: 'exited', code: 0 });
+});
+
+// Bug: a report that cannot be spooled is only logged: the attempt keeps its slot and is never
+// reported, while the slave goes on renewing the lease, so the run never ends.
+test.fails('a report that cannot be spooled is still reported, or the attempt is told to be lost', async () => {
+  const machine = scriptedMachine();
+  machine.script.keepReport = () => Promise.reject(new Error('ENOSPC'));
+  const { reports } = start(machine);
+  await settled();
+  machine.exit('r1.1', 0);
+  await settled();
+  expect(reports).toHaveLength(1);
+});
+
+// Bug: a stop while a process is being taken over is forgotten by the phase: `rejoin` enters
+// `executing` without looking at `stopping`.
+test.fails('an attempt that is stopping does not say that it is executing', async () => {
+  const machine = scriptedMachine();
+  machine.script.adopt = 'running';
+  const { attempt, phases } = start(machine, {}, true);
+  attempt.stop({ kind: 'aborted' });
+  await settled();
+  expect(phases).toEqual(['stopping']);
+});
