@@ -36,7 +36,7 @@ function install() {
   if (existsSync(installed) && changedAt(installed) >= changedAt(lock)) return;
   say('installing what package-lock.json names');
   const { npm_execpath: npm } = process.env;
-  const words = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm'];
+  const words = npm && /\.c?js$/.test(npm) ? [process.execPath, npm] : ['npm'];
   run([...words, 'ci', '--ignore-scripts'], {
     hint: 'The packages could not be installed. Is the registry that npm is set to within reach?',
   });

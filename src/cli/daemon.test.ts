@@ -12,13 +12,14 @@ test('a daemon that ends by itself exits with 0, and signals end the process aga
 
 test('one signal lets a daemon finish', async () => {
   const { host, signal } = fakeHost();
-  const finish = Promise.withResolvers<void>();
+  let finish = () => {};
+  const finished = new Promise<void>((resolve) => (finish = resolve));
   const heard: string[] = [];
   const status = untilAsked(host, async () => ({
     done: new Promise(() => {}),
     leave(name) {
       heard.push(name);
-      return finish.promise;
+      return finished;
     },
     force: never,
   }));
@@ -26,7 +27,7 @@ test('one signal lets a daemon finish', async () => {
   signal('SIGTERM');
   await turn();
   expect(heard).toEqual(['SIGTERM']);
-  finish.resolve();
+  finish();
   expect(await status).toBe(0);
 });
 

@@ -24,7 +24,7 @@ export function fakeHost(client: Partial<Client> = {}, given: Partial<CliHost> =
     readInput: async () => '',
     connect(master) {
       masters.push(master);
-      return { ...unasked(), ...client };
+      return answering(client);
     },
     program: [process.execPath],
     onStop(callback) {
@@ -42,12 +42,14 @@ export function fakeHost(client: Partial<Client> = {}, given: Partial<CliHost> =
   };
 }
 
-/** A master that nobody expected to be asked. */
-function unasked(): Client {
-  return new Proxy({} as Client, {
-    ownKeys: () => [],
-    get: (_, name) => () => {
-      throw new Error(`the master was asked to ${String(name)}`);
+/** What a test did not expect to be asked is a fault of what it tests. */
+function answering(client: Partial<Client>): Client {
+  return new Proxy(client as Client, {
+    get(target, name: keyof Client) {
+      if (target[name]) return target[name];
+      return () => {
+        throw new Error(`the master was asked to ${name}`);
+      };
     },
   });
 }

@@ -25,13 +25,14 @@ test('following hands on every attempt, once, in order', async () => {
   ];
   const { waiting, clock } = aWaiting({
     getRun: async () => statuses.shift()!,
-    followOutput: (_, stream, { attempt }) => bytesOf(`${stream} of ${attempt}\n`),
+    followOutput: (_, stream, { attempt, from = 0 }) =>
+      bytesOf(`${stream} of ${attempt}\n`.slice(from)),
   });
   const seen: string[] = [];
   const sink = (bytes: Uint8Array) => void seen.push(Buffer.from(bytes).toString());
   const followed = followRun('r', { stdout: sink }, waiting);
   expect(await passing(clock, followed)).toMatchObject({ state: 'COMPLETE', attempt: 2 });
-  expect(seen).toEqual(['stdout of 1\n', 'stdout of 2\n']);
+  expect(seen.filter(Boolean)).toEqual(['stdout of 1\n', 'stdout of 2\n']);
 });
 
 test('a master that restarts is waited for, and no byte is printed twice', async () => {
@@ -51,6 +52,21 @@ test('a master that restarts is waited for, and no byte is printed twice', async
   await passing(clock, followRun('r', { combined: sink }, waiting));
   expect(seen).toBe('one two three');
   expect(troubles).toEqual(['net.unreachable: master is away']);
+});
+
+test('an output that ends before its attempt, since the master closed, is taken up again', async () => {
+  const whole = 'one two three';
+  const ends = [3, 3, 7, whole.length];
+  const facts = { bytes: whole.length, sha256: '', droppedBytes: 0 };
+  const outputs = { stdout: facts, stderr: facts, combined: facts };
+  const { waiting, clock } = aWaiting({
+    getRun: async () => (ends.length > 0 ? RUNNING : aRun({ outputs })),
+    followOutput: (_, __, { from = 0 }) => bytesOf(whole.slice(from, ends.shift())),
+  });
+  let seen = '';
+  const sink = (bytes: Uint8Array) => void (seen += Buffer.from(bytes).toString());
+  await passing(clock, followRun('r', { stdout: sink }, waiting));
+  expect(seen).toBe(whole);
 });
 
 test('a master that stays away is given up after five minutes', async () => {

@@ -48,43 +48,49 @@ export async function followRun(
   waiting: Waiting,
 ): Promise<RunStatus> {
   const { client, clock, signal, onChange } = waiting;
-  const streams = Object.entries(sinks) as [Stream, Sink][];
-  let shown = 0;
+  const streams = Object.keys(sinks) as Stream[];
+  let place: Place = { attempt: 0, offsets: {} };
   let pollMs = POLL_MIN_MS;
   let stood = '';
   for (;;) {
     const run = await patiently(waiting, () => client.getRun(runId));
     if (standing(run) !== stood) onChange(run);
     stood = standing(run);
-    if (run.attempt > shown && hasOutputs(run)) {
-      shown = run.attempt;
+    const before = JSON.stringify(place);
+    if (hasOutputs(run) && !isAllCopied(run, streams, place)) {
+      if (run.attempt !== place.attempt) place = { attempt: run.attempt, offsets: {} };
+      await Promise.all(streams.map((stream) => copy(stream, place)));
+    }
+    // It was done before its outputs were copied, so none of them is missing.
+    if (isDone(run.state)) return run;
+    if (JSON.stringify(place) !== before) {
       pollMs = POLL_MIN_MS;
-      const options = { follow: true, attempt: shown, signal };
-      const copies = streams.map(([stream, sink]) => copy({ runId, stream, sink, options }));
-      await Promise.all(copies);
       continue;
     }
-    if (isDone(run.state)) return run;
     await sleep(clock, pollMs, signal);
     pollMs = Math.min(pollMs * 2, POLL_MAX_MS);
   }
 
-  async function copy({ runId: id, stream, sink, options }: Copy): Promise<void> {
-    let offset = 0;
+  /** Ends with the attempt, or with a master that closes: then it is taken up where it was. */
+  async function copy(stream: Stream, { attempt, offsets }: Place): Promise<void> {
     await patiently(waiting, async () => {
-      for await (const bytes of client.followOutput(id, stream, { ...options, from: offset })) {
-        offset += bytes.length;
-        sink(bytes);
+      const options = { follow: true, attempt, from: offsets[stream] ?? 0, signal };
+      for await (const bytes of client.followOutput(runId, stream, options)) {
+        offsets[stream] = (offsets[stream] ?? 0) + bytes.length;
+        sinks[stream]!(bytes);
       }
     });
   }
 }
 
-interface Copy {
-  runId: string;
-  stream: Stream;
-  sink: Sink;
-  options: { follow: boolean; attempt: number; signal: AbortSignal };
+interface Place {
+  attempt: number;
+  offsets: Partial<Record<Stream, number>>;
+}
+
+function isAllCopied(run: RunStatus, streams: readonly Stream[], place: Place): boolean {
+  if (!isDone(run.state) || run.attempt !== place.attempt) return false;
+  return streams.every((stream) => place.offsets[stream] === run.outputs?.[stream].bytes);
 }
 
 /** An attempt that was only assigned may yet be withdrawn, and has written nothing. */
@@ -101,11 +107,14 @@ async function patiently<T>(waiting: Waiting, ask: () => Promise<T>): Promise<T>
   const { clock, signal, onTrouble } = waiting;
   let giveUpAt: number | undefined;
   for (;;) {
+    const askedAt = clock.now();
     try {
       return await ask();
     } catch (error) {
       signal.throwIfAborted();
       if (!isYardError(error) || !/^(?:net|master)\./.test(error.code)) throw error;
+      // What lasted so long was answered: this is another outage.
+      if (clock.now() - askedAt > ASK_MS) giveUpAt = undefined;
       giveUpAt ??= clock.now() + PATIENCE_MS;
       if (clock.now() >= giveUpAt) throw error;
       onTrouble(error.message);

@@ -163,13 +163,13 @@ const definition = setup({
       isCurrent(step) &&
       'slave' in step.event &&
       step.event.slave === step.context.slave &&
-      step.context.lost + 1 > step.context.limits.lostMax,
+      step.context.lost + 1 >= step.context.limits.lostMax,
     isWorthARetry: (step) => {
       const event = finished(step);
       return event !== undefined && retryIsDue(step.context, step.context.limits, event.ending);
     },
     isGivenBack: (step) =>
-      endingIs(step, 'lost') && step.context.lost + 1 <= step.context.limits.lostMax,
+      endingIs(step, 'lost') && step.context.lost + 1 < step.context.limits.lostMax,
     hasExited: (step) => endingIs(step, 'exited', 'signalled'),
     hasTimedOut: (step) => endingIs(step, 'timedOut'),
     wasAborted: (step) => endingIs(step, 'aborted'),
@@ -218,6 +218,8 @@ const definition = setup({
       ...offSlave,
       settled: context.attempt,
       failures: context.failures + 1,
+      // Only losses in a row count against the run.
+      lost: 0,
       ending: event.ending,
       reason: reasonOf(event.ending, event.slave),
       backoffUntilAt: event.at + retryDelayMs(context.limits, context.failures, event.jitter),
@@ -366,7 +368,11 @@ export const runMachine = definition.createMachine({
         held: {
           on: {
             'run.released': { target: 'queued', actions: ['release', 'queue', 'enqueue'] },
-            'attempt.finished': reported,
+            'attempt.finished': [
+              { guard: 'isWorthARetry', actions: ['backOff'] },
+              { guard: 'isGivenBack', actions: ['giveBack'] },
+              ...reported,
+            ],
             'attempt.adopted': adopted,
           },
         },

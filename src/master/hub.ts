@@ -147,6 +147,8 @@ export function makeHub(ports: HubPorts): Hub {
     };
     sessions.set(hello.name, session);
     earlier?.connection.close('hello.replaced: it connected again');
+    // The wait after a restart is longer than a lease.
+    endLease(hello.name);
     renewLease(hello.name);
     setOnline(hello.name, false);
     connection.onClose((reason) => onClosed(session, reason));
@@ -159,7 +161,7 @@ export function makeHub(ports: HubPorts): Hub {
 
   /** Step 7: results first, then what goes on, what is stale, what is gone; then the welcome. */
   async function reconcile(session: Session, hello: Hello): Promise<void> {
-    for (const finished of hello.reports) await ports.keep(finished);
+    for (const finished of hello.reports) if (isWanted(finished)) await ports.keep(finished);
     if (!isCurrent(session)) return;
     const goingOn: { run: RunRecord; phase: string }[] = [];
     const forget: { runId: string; attempt: number }[] = [];
@@ -185,7 +187,7 @@ export function makeHub(ports: HubPorts): Hub {
         held.add(runId);
         goingOn.push({ run, phase });
         if (run.state === 'RUNNING.stopping') stop.push({ runId, attempt });
-        else if (phase !== 'finished') adopt(tx, session, run, attempt);
+        else adopt(tx, session, run, attempt);
       }
       for (const run of yard.ledger.liveRuns()) {
         if (isOn(run, hello.name) && !held.has(run.id)) dropFrom(tx, session.name, run);
@@ -267,7 +269,7 @@ export function makeHub(ports: HubPorts): Hub {
       yard.transact((tx) => {
         for (const message of messages) {
           if (message.type === 'finished') {
-            const kept = ports.keep(message);
+            const kept = isWanted(message) ? ports.keep(message) : undefined;
             if (kept) {
               finishLater(session, message, kept);
             } else finish(tx, session, message);
@@ -331,17 +333,18 @@ export function makeHub(ports: HubPorts): Hub {
     }
   }
 
+  function isWanted(claim: { runId: string; attempt: number; token: string }): boolean {
+    const { attempt, token, settled } = yard.ledger.live(claim.runId)?.context ?? {};
+    return attempt === claim.attempt && token === claim.token && settled! < claim.attempt;
+  }
+
   /** The fence (S4, S5): only the current attempt with its token may report. */
   function isReportOfCurrent(
     tx: Transaction,
     session: Session,
     claim: { runId: string; attempt: number; token: string },
   ): boolean {
-    const run = yard.ledger.live(claim.runId);
-    const { attempt, token, settled } = run?.context ?? {};
-    if (run && attempt === claim.attempt && token === claim.token && settled! < claim.attempt) {
-      return true;
-    }
+    if (isWanted(claim)) return true;
     tx.after(() => acknowledge(session, claim, true));
     return false;
   }
@@ -381,22 +384,30 @@ export function makeHub(ports: HubPorts): Hub {
     // A session that ended meanwhile is settled by its next HELLO or its lease.
     if (!session || !isCurrent(session)) return;
     const { attempt, token } = run.context;
+    const now = yard.ledger.live(run.id);
+    if (now?.context.attempt !== attempt || now.state !== 'PENDING.assigned') {
+      return unassign(session.name, run.id, attempt);
+    }
     send(session, { type: 'assign', runId: run.id, attempt, token: token!, ...rest });
   }
 
-  function giveUp(slave: SlaveRecord): void {
+  /** Aborted before its slave heard of it: there is nothing to stop there. */
+  function unassign(slave: string, runId: string, attempt: number): void {
+    yard.vacate(slave, runId, attempt);
+    const why = 'aborted before it was sent';
+    const event = { type: 'attempt.rejected', at: clock.wall(), attempt, slave, why } as const;
+    report(yard.transact((tx) => void tx.run(runId, event, 'master')));
+  }
+
+  function giveUp(tx: Transaction, slave: SlaveRecord): void {
     yard.rooms.get(slave.name)?.used.clear();
     const why = slave.context.whyGone ?? 'lease over';
-    report(
-      yard.transact((tx) => {
-        for (const run of yard.ledger.liveRuns()) {
-          if (!isOn(run, slave.name)) continue;
-          const { attempt } = run.context;
-          const event = { at: clock.wall(), attempt, slave: slave.name, why };
-          tx.run(run.id, { type: 'slave.lost', ...event }, 'master');
-        }
-      }),
-    );
+    for (const run of yard.ledger.liveRuns()) {
+      if (!isOn(run, slave.name)) continue;
+      const { attempt } = run.context;
+      const event = { at: clock.wall(), attempt, slave: slave.name, why };
+      tx.run(run.id, { type: 'slave.lost', ...event }, 'master');
+    }
   }
 
   yard.connectSlaves({

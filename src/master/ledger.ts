@@ -56,7 +56,9 @@ export interface LedgerHooks {
   /** After the disk, in order: everything that others may see. */
   published: (events: EventRecord[]) => void;
   runEffect: (effect: RunEffect, run: RunRecord) => void;
-  slaveEffect: (effect: SlaveEffect, slave: SlaveRecord) => void;
+  /** At the decision: all that a slave held is lost with it. */
+  giveUp: (tx: Transaction, slave: SlaveRecord) => void;
+  slaveEffect: (effect: Exclude<SlaveEffect, 'giveUpAttempts'>, slave: SlaveRecord) => void;
   jobEffect: (effect: JobEffect, job: JobRecord) => void;
   /** The store failed or another master took over: nothing may be done any more. */
   fatal: (error: unknown) => void;
@@ -92,7 +94,12 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
   function transact(decide: (tx: Transaction) => void): Promise<void> {
     if (failed) return Promise.reject(new YardError('master.stopped', 'this master has stopped'));
     const batch = makeBatch();
-    decide(batch.tx);
+    try {
+      decide(batch.tx);
+    } catch (error) {
+      // Half a decision is in memory, none of it on disk: only a restart is sure to agree with it.
+      return Promise.reject(fail(error));
+    }
     const ops = batch.ops();
     if (ops.length === 0) {
       batch.conclude();
@@ -206,7 +213,9 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
         cell.latest = after;
         touchedSlaves.set(cell, after);
         for (const effect of decision.effects) {
-          effects.push(() => hooks.slaveEffect(effect, after));
+          // What it held is lost in the same commit in which it is.
+          if (effect === 'giveUpAttempts') hooks.giveUp(tx, after);
+          else effects.push(() => hooks.slaveEffect(effect, after));
         }
         return after;
       },

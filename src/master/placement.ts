@@ -81,11 +81,14 @@ export function passingObstacle(needs: Needs, room: Room): Obstacle | undefined 
   for (const [key, amount] of Object.entries(needs.resources)) {
     let free = room.resources[key] ?? 0;
     for (const taken of room.used.values()) free -= taken[key] ?? 0;
-    if (free >= amount) continue;
+    if (free + ROUNDING >= amount) continue;
     return { name, predicate: 'resource_busy', detail: `wanted ${key} ${amount}, free ${free}` };
   }
   return undefined;
 }
+
+/** Sums of fractions are off by less than this. */
+const ROUNDING = 1e-9;
 
 export function judge(needs: Needs, rooms: Iterable<Room>): Verdict {
   const obstacles: Obstacle[] = [];
@@ -93,7 +96,9 @@ export function judge(needs: Needs, rooms: Iterable<Room>): Verdict {
   for (const room of rooms) {
     const permanent = permanentObstacle(needs, room);
     const obstacle = permanent ?? passingObstacle(needs, room);
-    if (!obstacle) continue;
+    if (!obstacle) {
+      return { verdict: 'all_busy', summary: `${room.name} can take it at once`, obstacles: [] };
+    }
     obstacles.push(obstacle);
     if (!permanent) passing.add(obstacle.predicate);
   }
@@ -147,6 +152,15 @@ export function classKey({ arch, labels, resources, isolation }: Needs): string 
   return JSON.stringify([arch ?? '', isolation, sorted(labels), sorted(resources)]);
 }
 
+/** Runs that go before their class have orders below zero. */
+const AHEAD = 2 ** 52;
+
+function endOfAhead({ items, first }: { items: Queued[]; first: number }): number {
+  let index = first;
+  while (index < items.length && items[index]!.order < 0) index++;
+  return index;
+}
+
 export function makeQueue(): Queue {
   const classes = new Map<string, QueueClass>();
   const members = new Map<string, QueueClass>();
@@ -192,8 +206,8 @@ export function makeQueue(): Queue {
       let list = class_.lists.get(facts.priority);
       if (!list) class_.lists.set(facts.priority, (list = { items: [], first: 0 }));
       counter++;
-      const item = { id, order: ahead ? -counter : counter };
-      if (ahead) list.items.splice(list.first, 0, item);
+      const item = { id, order: ahead ? counter - AHEAD : counter };
+      if (ahead) list.items.splice(endOfAhead(list), 0, item);
       else list.items.push(item);
       members.set(id, class_);
       orders.set(id, item.order);

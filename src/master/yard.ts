@@ -31,7 +31,8 @@ export interface YardPorts {
 export interface SlaveCommands {
   assign: (run: RunRecord) => void;
   stop: (run: RunRecord) => void;
-  giveUp: (slave: SlaveRecord) => void;
+  /** Called within the decision. */
+  giveUp: (tx: Transaction, slave: SlaveRecord) => void;
   tell: (slave: SlaveRecord, what: 'drain' | 'resume') => void;
 }
 
@@ -142,9 +143,9 @@ export function makeYard({ store, fence, clock, ids, log }: YardPorts): Yard {
         waiters.delete(run.id);
       }
     },
-    slaveEffect(effect: SlaveEffect, slave: SlaveRecord) {
-      if (effect === 'giveUpAttempts') commands?.giveUp(slave);
-      else if (effect === 'tellDrain') commands?.tell(slave, 'drain');
+    giveUp: (tx, slave) => commands?.giveUp(tx, slave),
+    slaveEffect(effect: Exclude<SlaveEffect, 'giveUpAttempts'>, slave: SlaveRecord) {
+      if (effect === 'tellDrain') commands?.tell(slave, 'drain');
       else if (effect === 'tellResume') commands?.tell(slave, 'resume');
     },
     jobEffect(effect: JobEffect, job: JobRecord) {

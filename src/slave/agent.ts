@@ -55,6 +55,8 @@ export function makeAgent(ports: AgentPorts): Agent {
   let outgoing: ToMaster[] = [];
   let flushing = false;
   let beat = 0;
+  /** Attempts that nobody wants any more, whose processes are not dead yet. */
+  let dying = 0;
   let heartbeat: Timer | undefined;
   let leaseMs = 15_000;
   let renewedAt = 0;
@@ -74,6 +76,7 @@ export function makeAgent(ports: AgentPorts): Agent {
     connect() {
       ports.connect().then(
         (connection) => {
+          if (state !== 'CONNECTING') return connection.close('slave has left');
           link = connection;
           connection.onMessages((messages) => {
             if (link === connection) for (const message of messages) onMessage(message);
@@ -187,9 +190,10 @@ export function makeAgent(ports: AgentPorts): Agent {
       );
     }
     leaseMs = message.leaseMs;
-    for (const stale of message.forget) forget(keyOf(stale));
     hear({ type: 'welcome.received', masterEpoch: message.masterEpoch });
+    // A deposed master decides nothing here any more.
     if (!isServing()) return;
+    for (const stale of message.forget) forget(keyOf(stale));
     for (const wanted of message.stop) attempts.get(keyOf(wanted))?.stop({ kind: 'aborted' });
     renewedAt = clock.now();
     heartbeat?.cancel();
@@ -230,7 +234,8 @@ export function makeAgent(ports: AgentPorts): Agent {
     const claim = { runId, attempt, token };
     if (context.leaving) return send({ type: 'reject', ...claim, reason: 'leaving' });
     const busy = [...attempts.values()].filter(({ report }) => !report).length;
-    if (busy >= facts.slots) return send({ type: 'reject', ...claim, reason: 'no slot free' });
+    if (busy + dying >= facts.slots)
+      return send({ type: 'reject', ...claim, reason: 'no slot free' });
     // Without a bundle it starts at once, which says as much.
     if (assignment.bundle !== undefined) send({ type: 'accept', ...claim });
     take(assignment);
@@ -260,15 +265,21 @@ export function makeAgent(ports: AgentPorts): Agent {
     const attempt = attempts.get(key);
     if (!attempt) return;
     attempts.delete(key);
+    const wasLive = attempt.report ? 0 : 1;
+    dying += wasLive;
     const removed = attempt.report ? ports.workspaces.remove(key) : attempt.discard();
-    removed.catch((error: unknown) => {
-      log.warn({ attempt: key, err: messageOf(error) }, 'cannot remove an attempt');
-    });
-    leaveIfOver();
+    void removed
+      .catch((error: unknown) => {
+        log.warn({ attempt: key, err: messageOf(error) }, 'cannot remove an attempt');
+      })
+      .then(() => {
+        dying -= wasLive;
+        leaveIfOver();
+      });
   }
 
   function leaveIfOver(): void {
-    if (context.leaving && attempts.size === 0) {
+    if (context.leaving && attempts.size === 0 && dying === 0) {
       send({ type: 'goodbye', reason: 'drained' });
       clock.setTimeout(() => hear({ type: 'attempts.over' }), 50);
     }

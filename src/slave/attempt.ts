@@ -78,6 +78,7 @@ export function startAttempt(
   let report: FinishedReport | undefined;
   let tail: OutputTail | undefined;
   let isRunning = false;
+  let hasEnded = false;
   let discarded = false;
   const timers = new Set<Timer>();
 
@@ -91,11 +92,15 @@ export function startAttempt(
   }
 
   function stop(ending: Ending): void {
-    if (stopping || report) return;
+    // What ended by itself in time did not time out because its outputs were slow to go.
+    if (stopping || report || (hasEnded && ending.kind === 'timedOut')) return;
     stopping = ending;
     if (phase !== 'collecting') enter('stopping');
     aborting.abort(new YardError('run.stopped', 'the attempt was stopped'));
-    if (!isRunning) return;
+    if (isRunning) end();
+  }
+
+  function end(): void {
     executor.signal(key, 'SIGTERM');
     later(assignment.graceMs, () => {
       if (isRunning) executor.signal(key, 'SIGKILL');
@@ -138,8 +143,7 @@ export function startAttempt(
       );
       tail = outputs.follow(key, workspace.files, assignment.outputBytesMax);
       watchSilence();
-      if (stopping) executor.signal(key, 'SIGTERM');
-      else enter('executing');
+      enter('executing');
     });
   }
 
@@ -166,7 +170,8 @@ export function startAttempt(
       resumed?.sinkSizes ?? {},
     );
     watchSilence();
-    if (isRunning) enter('executing');
+    if (isRunning && !stopping) enter('executing');
+    else if (isRunning) end();
     return ended;
   }
 
@@ -235,6 +240,7 @@ export function startAttempt(
   async function perform(): Promise<FinishedReport> {
     if (resumed) {
       const end = await rejoin(resumed.workspace);
+      hasEnded = true;
       if (end) return collect(resumed.workspace, end);
       return {
         ...identity(),
@@ -245,7 +251,9 @@ export function startAttempt(
     }
     const workspace = await workspaces.prepare(key, assignment.bundle, aborting.signal);
     await spool.keepAssignment(key, assignment);
+    aborting.signal.throwIfAborted();
     const end = await execute(workspace);
+    hasEnded = true;
     return collect(workspace, end);
   }
 
@@ -255,14 +263,14 @@ export function startAttempt(
       for (const timer of timers) timer.cancel();
       tail?.stop();
       if (discarded) return;
-      await spool.keepReport(key, finished);
+      await spool.keepReport(key, finished).catch((error: unknown) => {
+        // Without it a restart of this slave would report a loss; the master may hear it all the same.
+        log.error({ attempt: key, err: messageOf(error) }, 'cannot spool a report');
+      });
       phase = 'finished';
       report = finished;
       listener.onReport(finished);
     });
-  over.catch((error: unknown) =>
-    log.error({ attempt: key, err: messageOf(error) }, 'cannot spool'),
-  );
 
   return {
     assignment,

@@ -69,7 +69,7 @@ export async function openYard(
   if (!given.memory) await memory.open();
   const gate = heldStore(memory);
   const fence = (await memory.leases.acquire('yard', 'test', LEASE_MS))!;
-  const random = seededRandom(1);
+  const random = seededRandom(fence.epoch);
   const ids = makeIds(random);
   const yard = makeYard({ store: gate.store, fence, clock, ids, log: silentLog });
   const hub = makeHub({

@@ -13,7 +13,10 @@ Examples:
   curl -s https://example.org/message.json | runyard trigger send -`;
 
 export function addTrigger(parent: Command, bind: Bind): void {
-  const trigger = parent.command('trigger').description('messages that start runs');
+  const trigger = parent
+    .command('trigger')
+    .description('messages that start runs')
+    .addHelpText('after', EXAMPLES);
   trigger
     .command('send')
     .description("send one message through the master's triggers and rules")

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { formatBytes, formatDuration, formatInstant, parseBytes, parseDuration } from './units.ts';
+
+test.each([
+  ['500ms', 500],
+  ['30s', 30_000],
+  ['10m', 600_000],
+  ['2h', 7_200_000],
+  ['1d', 86_400_000],
+  ['1h30m', 5_400_000],
+  ['1.5s', 1_500],
+  ['0s', 0],
+])('%s is %s ms', (text, ms) => {
+  expect(parseDuration(text)).toBe(ms);
+});
+
+test.each(['', '5', 's', '-1s', '1 h', '1s x', '1e3s', '1y', 'PT1S'])(
+  '%j is no duration',
+  (text) => {
+    expect(() => parseDuration(text)).toThrow(
+      /^input.duration: ".*" is not a duration, write 500ms/,
+    );
+  },
+);
+
+test.each([
+  [0, '0ms'],
+  [999, '999ms'],
+  [4_200, '4.2s'],
+  [60_000, '1m 0s'],
+  [5_400_000, '1h 30m'],
+  [90_000_000, '1d 1h'],
+])('%s ms read %s', (ms, text) => {
+  expect(formatDuration(ms)).toBe(text);
+});
+
+test.each([
+  ['512', 512],
+  ['64KiB', 65_536],
+  ['1.5MiB', 1_572_864],
+  ['2GiB', 2 ** 31],
+])('%s is %s bytes', (text, bytes) => {
+  expect(parseBytes(text)).toBe(bytes);
+});
+
+test.each(['', '1KB', '-1', '1 KiB', 'x'])('%j is no size', (text) => {
+  expect(() => parseBytes(text)).toThrow(/^input.size/);
+});
+
+test('sizes and instants are written as people read them', () => {
+  const sizes = [5, 1_024, 1_572_864, 2 ** 31].map(formatBytes);
+  expect(sizes).toEqual(['5 B', '1.0 KiB', '1.5 MiB', '2.0 GiB']);
+  expect(formatInstant(0)).toBe('1970-01-01T00:00:00.000Z');
+});

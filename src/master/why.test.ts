@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { finishedMessage, openYard, settled } from '../../test/kit/yard.ts';
+import { explain } from './why.ts';
+
+test('why says what a queued run waits for, and how that changed', async () => {
+  const yard = await openYard();
+  const id = await yard.run({ argv: ['true'], arch: 'aarch64' });
+  const ask = () => explain(yard.yard, yard.store, id);
+  expect(await ask()).toMatchObject({
+    verdict: 'none_can_ever',
+    summary: 'no slave has ever connected',
+    remedy: 'start a slave with --arch aarch64',
+  });
+  const slave = await yard.welcomed('arm', { arch: 'aarch64', slots: 1 });
+  slave.send(finishedMessage(slave.claim()));
+  await settled();
+  expect(await ask()).toMatchObject({ verdict: 'not_pending', summary: 'is COMPLETE' });
+});
+
+test('why names the slaves that stand in the way, and what each lacks', async () => {
+  const yard = await openYard();
+  await yard.welcomed('intel');
+  const arm = await yard.welcomed('arm', { arch: 'aarch64' });
+  arm.close();
+  await settled();
+  const id = await yard.run({ argv: ['true'], arch: 'aarch64' });
+  const answer = await explain(yard.yard, yard.store, id);
+  expect(answer).toMatchObject({ verdict: 'offline', remedy: 'bring back arm' });
+  expect(answer.slaves).toEqual([
+    { name: 'intel', predicate: 'arch', detail: 'is x86_64, wanted aarch64' },
+    { name: 'arm', predicate: 'offline', detail: 'is not connected' },
+  ]);
+  expect(answer.decisions.map(({ verdict }) => verdict)).toEqual(['offline']);
+});
+
+test.each([
+  [{ held: true }, 'held', 'held by me: held at submit'],
+  [{}, 'assigned', 'given to s1, which has not started it yet'],
+])('a run submitted with %j is %s: %s', async (own, verdict, summary) => {
+  const yard = await openYard();
+  await yard.welcomed('s1');
+  const id = await yard.run({ argv: ['true'], ...own });
+  await settled();
+  expect(await explain(yard.yard, yard.store, id)).toMatchObject({ verdict, summary });
+});
+
+test('a blocked run names its blockers, one that backs off until when', async () => {
+  const yard = await openYard();
+  const blocker = await yard.run({ argv: ['true'], retries: 1 });
+  const blocked = await yard.run({ argv: ['true'], after: [blocker] });
+  const slave = await yard.welcomed('s1');
+  slave.send(finishedMessage(slave.claim(), 1));
+  await settled();
+  const ask = (id: string) => explain(yard.yard, yard.store, id);
+  expect(await ask(blocked)).toMatchObject({ summary: `blocked by ${blocker}` });
+  expect((await ask(blocker)).summary).toMatch(/^waits until 2026-01-01T.*Z after 1 failed tries$/);
+});
+
+test('why of a run that is not there is an error', async () => {
+  const yard = await openYard();
+  await expect(explain(yard.yard, yard.store, 'nobody')).rejects.toThrow(/^run.unknown/);
+});
