@@ -110,8 +110,9 @@ function reportsIn(state: string): RunCase[] {
   ];
 }
 
-/** In all but held and stopping: an ending may be worth another try, or be a loss. */
+/** In all but stopping: an ending may be worth another try, or be a loss. A hold outlasts both. */
 function endingsIn(state: string): RunCase[] {
+  const isHeld = state === 'PENDING.held';
   return [
     ...reportsIn(state),
     {
@@ -127,16 +128,16 @@ function endingsIn(state: string): RunCase[] {
       on: exited3,
       when: 'a retry is left',
       has: retries,
-      to: 'PENDING.backoff',
+      to: isHeld ? state : 'PENDING.backoff',
       facts: { ...offSlave, settled: 1, failures: 1, backoffUntilAt: at + 50 },
     },
     {
       in: state,
       on: givenBack,
       when: 'given back',
-      to: 'PENDING.queued',
+      to: isHeld ? state : 'PENDING.queued',
       facts: { ...requeued, settled: 1, lost: 1, failures: 0 },
-      effects: ['enqueue'],
+      effects: isHeld ? [] : ['enqueue'],
     },
     {
       in: state,
@@ -299,15 +300,7 @@ const cases: RunCase[] = [
   },
   { in: 'PENDING.held', on: granted, has: { hold }, to: undefined },
   { in: 'PENDING.held', on: { type: 'queue.expired', at }, has: { hold }, to: undefined },
-  ...reportsIn('PENDING.held'),
-  {
-    in: 'PENDING.held',
-    on: stopped,
-    when: 'aborted by its slave',
-    to: 'ABORTED',
-    facts: { reason: 'aborted by slave s1' },
-    effects: ['conclude'],
-  },
+  ...endingsIn('PENDING.held'),
   ...adoptsIn('PENDING.held'),
   abortsAtOnce('PENDING.held'),
 

@@ -56,6 +56,8 @@ export function makeCredentials({
   openAccess,
 }: CredentialPorts): Credentials {
   const byDigest = new Map<string, TokenRecord>();
+  /** Which token a caller showed: two may have one name. */
+  const shown = new WeakMap<Principal, TokenRecord>();
 
   function find(token: string): TokenRecord {
     const record = byDigest.get(digestOf(token));
@@ -114,18 +116,20 @@ export function makeCredentials({
           hint: 'set RUNYARD_TOKEN or give --token-file',
         });
       }
-      const { name, kind, scopes } = find(token);
-      return { name, kind, scopes };
+      const record = find(token);
+      const { name, kind, scopes } = record;
+      const principal: Principal = { name, kind, scopes };
+      shown.set(principal, record);
+      return principal;
     },
     create,
     list: () => [...byDigest.values()],
     revoke,
     async enrol(name, by) {
       if (by.kind === 'enrol') {
-        const used = [...byDigest.values()].find(
-          (record) => record.kind === 'enrol' && record.name === by.name,
-        );
-        if (!used) throw new YardError('auth.enrol_used', 'this enrolment token was used');
+        const used = shown.get(by);
+        if (!used || !byDigest.has(used.digest))
+          throw new YardError('auth.enrol_used', 'this enrolment token was used');
         await revoke(used.id);
       }
       const { token } = await create({ kind: 'slave', name, scopes: [] });

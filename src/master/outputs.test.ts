@@ -20,7 +20,12 @@ async function open() {
   const blobs = await makeBlobs({ directory });
   return {
     blobs,
-    keeper: makeOutputKeeper({ blobs, log: silentLog, findRun: async () => undefined }),
+    keeper: makeOutputKeeper({
+      blobs,
+      log: silentLog,
+      findRun: async () => undefined,
+      untilEvent: async () => {},
+    }),
   };
 }
 

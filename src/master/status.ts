@@ -27,7 +27,10 @@ export function statusOf(run: RunRecord, baseUrl: string): RunStatus {
     state,
     substate,
     exitCode: state === 'COMPLETE' ? exitCodeOf(run) : undefined,
-    signal: context.ending?.kind === 'signalled' ? context.ending.signal : undefined,
+    signal:
+      state === 'COMPLETE' && context.ending?.kind === 'signalled'
+        ? context.ending.signal
+        : undefined,
     error: state === 'FAILED' || state === 'ABORTED' ? context.error : undefined,
     reason: isDone(run.state) ? context.reason : undefined,
     attempt: context.attempt,

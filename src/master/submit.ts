@@ -33,6 +33,14 @@ interface RecentKey {
   durable: Promise<void>;
 }
 
+interface Looked {
+  prepared: Prepared;
+  /** Blockers that are done already. */
+  ended: RunRecord[];
+  /** What the store knows of its key. */
+  earlier: Pick<RecentKey, 'runId'> | undefined;
+}
+
 interface Prepared {
   request: RunRequest;
   facts: RunFacts;
@@ -115,11 +123,12 @@ export function makeSubmit(ports: SubmitPorts) {
     const ended: RunRecord[] = [];
     const blockers: string[] = [];
     for (const id of new Set(prepared.request.after)) {
-      if (among.has(id) || yard.ledger.live(id)) {
+      const live = yard.ledger.live(id);
+      if (among.has(id) || (live && !isDone(live.state))) {
         blockers.push(id);
         continue;
       }
-      const run = await yard.ledger.findRun(id);
+      const run = live ?? (await yard.ledger.findRun(id));
       if (!run) throw new YardError('run.unknown', `after: no run ${quote(id)}`);
       if (badEndOf(run) !== undefined) {
         blockers.push(id);
@@ -135,36 +144,39 @@ export function makeSubmit(ports: SubmitPorts) {
     by: Principal,
     job?: { id: string; ids: string[]; note: (tx: Transaction) => void },
   ): Promise<Submitted[]> {
-    const results: Submitted[] = [];
-    const others: Promise<void>[] = [];
+    const among = new Set(job?.ids);
+    const looked: Looked[] = [];
+    for (const request of requests) {
+      const prepared = await prepare(request, by, job?.id);
+      looked.push({ prepared, ended: [], earlier: await findByKey(prepared) });
+    }
+    await resolveAll(looked, among);
+
+    // From here to the commit nothing else runs: what was looked up still holds.
     let markDurable: () => void = () => {};
     const durable = new Promise<void>((resolve) => (markDurable = resolve));
+    const others: Promise<void>[] = [];
     const fresh: { prepared: Prepared; id: string; ended: RunRecord[] }[] = [];
-    const among = new Set(job?.ids);
-    for (const [index, request] of requests.entries()) {
-      const prepared = await prepare(request, by, job?.id);
-      const ended = request.after.length > 0 ? await resolveBlockers(prepared, among) : [];
-      const earlier = await findByKey(prepared);
-      if (earlier !== undefined) {
-        results.push({ runId: earlier.runId, created: false });
-        if ('durable' in earlier && earlier.durable !== durable) {
-          others.push(earlier.durable as Promise<void>);
-        }
-        continue;
+    const results = looked.map(({ prepared, ended, earlier }, index): Submitted => {
+      const { keyDigest, contentDigest } = prepared;
+      const known = keyDigest === undefined ? undefined : (recent.get(keyDigest) ?? earlier);
+      if (known) {
+        if ('durable' in known && known.durable !== durable)
+          others.push(known.durable as Promise<void>);
+        return { runId: known.runId, created: false };
       }
       const id = job?.ids[index] ?? ids.sortable(clock.wall());
-      const { keyDigest, contentDigest } = prepared;
       if (keyDigest !== undefined && contentDigest !== undefined) {
         recent.set(keyDigest, { runId: id, contentDigest, durable });
       }
       fresh.push({ prepared, id, ended });
-      results.push({ runId: id, created: true });
-    }
+      return { runId: id, created: true };
+    });
     await yard.transact((tx) => {
       job?.note(tx);
       for (const { prepared, id, ended } of fresh) {
         create(tx, prepared, id, by);
-        for (const blocker of [...ended, ...endedMeanwhile(prepared)]) {
+        for (const blocker of ended) {
           const why = badEndOf(blocker) ?? '';
           const at = clock.wall();
           const type = why === '' ? 'run.unblocked' : 'run.blockerFailed';
@@ -181,11 +193,23 @@ export function makeSubmit(ports: SubmitPorts) {
     return results;
   }
 
-  /** Blockers whose end was decided between the look-up and this transaction. */
-  function endedMeanwhile(prepared: Prepared): RunRecord[] {
-    return prepared.input.blockers
-      .map((id) => yard.ledger.live(id))
-      .filter((run): run is RunRecord => run !== undefined && isDone(run.state));
+  function isWaiting(id: string): boolean {
+    const run = yard.ledger.live(id);
+    return run !== undefined && !isDone(run.state);
+  }
+
+  /** Looks blockers up until none of them ends while the others are looked up. */
+  async function resolveAll(looked: Looked[], among: ReadonlySet<string>): Promise<void> {
+    const waits = ({ prepared }: Looked) => prepared.request.after.length > 0;
+    const isStale = ({ prepared, ended }: Looked) =>
+      prepared.input.blockers.some(
+        (id) => !among.has(id) && !isWaiting(id) && !ended.some((blocker) => blocker.id === id),
+      );
+    let open = looked.filter(waits);
+    while (open.length > 0) {
+      for (const one of open) one.ended = await resolveBlockers(one.prepared, among);
+      open = looked.filter((one) => waits(one) && isStale(one));
+    }
   }
 
   return { submit };

@@ -19,12 +19,19 @@ export function makeWatch(yard: Yard, store: StateStore) {
     since: number | undefined,
     onEvents: (events: HistoryEvent[]) => void,
   ): Promise<Watcher> => {
-    let at = since ?? Infinity;
-    let live: EventRecord[] | undefined = [];
+    let at = since ?? 0;
+    let held: EventRecord[] | undefined = [];
     let stopped = false;
+    /** The store may show an event before it is published: each is told once. */
+    const tell = (events: EventRecord[]) => {
+      const fresh = events.filter(({ seq }) => seq > at);
+      if (fresh.length === 0) return;
+      at = fresh.at(-1)!.seq;
+      onEvents(fresh.map(historyOf));
+    };
     const listen = (events: EventRecord[]) => {
-      if (live) live.push(...events);
-      else onEvents(events.map(historyOf));
+      if (held) held.push(...events);
+      else tell(events);
     };
     watchers.add(listen);
     const stop = () => {
@@ -32,9 +39,9 @@ export function makeWatch(yard: Yard, store: StateStore) {
       watchers.delete(listen);
     };
     if (since !== undefined) await replay();
-    const missed = live.filter(({ seq }) => at === Infinity || seq > at);
-    live = undefined;
-    if (missed.length > 0) onEvents(missed.map(historyOf));
+    const missed = held;
+    held = undefined;
+    tell(missed);
     return { stop };
 
     async function replay(): Promise<void> {
@@ -44,8 +51,7 @@ export function makeWatch(yard: Yard, store: StateStore) {
         for await (const { value } of store.scan(range))
           page.push(yard.ledger.codec.unpack<EventRecord>(value));
         if (page.length === 0) return;
-        at = page.at(-1)!.seq;
-        onEvents(page.map(historyOf));
+        tell(page);
         if (page.length < PAGE) return;
       }
     }

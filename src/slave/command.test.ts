@@ -45,6 +45,15 @@ test('a formula is performed by runtask, its item given as an argument and never
     workspace,
     options,
   );
-  expect(argv.slice(0, 8)).toEqual(['node', 'runtask.js', '-t', 'koji_build', '-i', '-rf', '-a', 'x86_64']);
+  expect(argv.slice(0, 8)).toEqual([
+    'node',
+    'runtask.js',
+    '-t',
+    'koji_build',
+    '-i',
+    '-rf',
+    '-a',
+    'x86_64',
+  ]);
   expect(argv.slice(-2)).toEqual(['--', '-x.yml']);
 });
