@@ -46,7 +46,6 @@ export interface TokenInfo {
   expiresAt?: string;
 }
 
-export type Client = ReturnType<typeof makeClient>;
 
 export function makeClient(options: ClientOptions) {
   const ask = makeAsk(options);

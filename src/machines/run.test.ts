@@ -471,8 +471,6 @@ function loss(attempt: number): RunEvent[] {
 
 const fresh: RunContext = { ...onSlave, attempt: 0, slave: undefined, token: undefined };
 
-// Bug: design.md part 4 promise 3 says that a run that loses `lostMax` (5) slaves in a row ends
-// FAILED; `isOneLossTooMany` lets it lose one more (`lost + 1 > lostMax`).
 test('a run that loses lostMax slaves in a row ends FAILED', () => {
   const { state } = play(fresh, ...[1, 2, 3, 4, 5].flatMap(loss));
   expect(state).toBe('FAILED');
@@ -484,8 +482,6 @@ test('a run that loses one slave less than lostMax is queued again', () => {
   expect(context).toMatchObject({ lost: 4, attempt: 4, failures: 0, ahead: true });
 });
 
-// Bug: promise 3 counts losses in a row; `backOff` keeps `lost` although a slave that reported an
-// ending was not lost.
 test('losses before an attempt that was reported are not in a row with later ones', () => {
   const patient = { ...fresh, limits: { ...limits, retries: 9, lostMax: 4 } };
   const failure: RunEvent[] = [
@@ -498,13 +494,11 @@ test('losses before an attempt that was reported are not in a row with later one
   expect(context.lost).toBe(0);
 });
 
-// Bug: in PENDING.held `reported` has no row for a retry, so a retry that is due is lost.
 test('a run held after a loss keeps its retries when the lost attempt reports a failure', () => {
   const { state } = play({ ...onSlave, ...retries }, held, exited3);
   expect(state.startsWith('PENDING')).toBe(true);
 });
 
-// Bug: in PENDING.held `reported` takes a slave's shutdown for a failure of the mechanism.
 test('a run held after a loss does not fail when its old slave gives it back', () => {
   const { state } = play(onSlave, held, givenBack);
   expect(state.startsWith('PENDING')).toBe(true);

@@ -399,8 +399,6 @@ test('after a restart an attempt whose slave comes back goes on', async () => {
   expect(second.yard.rooms.get('s1')?.used.size).toBe(1);
 });
 
-// Bug: `expectReturn` waits only for slaves that are not OFFLINE. A master that dies between the
-// commit of `lease.expired` and that of `slave.lost` leaves runs on an OFFLINE slave for ever.
 test('a master that dies between a lease and its losses requeues them after its restart', async () => {
   const first = await openYard();
   const id = await first.run();
@@ -422,7 +420,6 @@ test('a master that dies between a lease and its losses requeues them after its 
   expect((await second.at(id)).state).toBe('PENDING.queued');
 });
 
-// Bug: `renewLease` moves `until` back but not the timer of the longer window of `expectReturn`.
 test('a slave that came back after a restart and falls silent is lost after its lease', async () => {
   const first = await openYard();
   const id = await first.run();
@@ -437,8 +434,6 @@ test('a slave that came back after a restart and falls silent is lost after its 
   expect((await second.at(id)).state).toBe('PENDING.queued');
 });
 
-// Bug: `assign` awaits what an attempt needs and then sends it, whatever was decided meanwhile; the
-// slave hears `stop` first, does not know the attempt, and then starts it.
 test('a run that is aborted before its assignment is sent is not started', async () => {
   let ready: () => void = () => {};
   const rest: Omit<Assignment, 'runId' | 'attempt' | 'token'> = {
@@ -469,8 +464,6 @@ test('a run that is aborted before its assignment is sent is not started', async
   expect(order).not.toEqual(['stop', 'assign']);
 });
 
-// Bug: outputs are kept before the fence is asked, so a stale or forged report writes (create-only)
-// where the outputs of the true one belong.
 test('outputs of a report that does not count are not kept', async () => {
   const asked: FinishedReport[] = [];
   const keep = (report: FinishedReport) => {
@@ -485,8 +478,6 @@ test('outputs of a report that does not count are not kept', async () => {
   expect(asked).toEqual([]);
 });
 
-// Bug: an attempt held as finished whose report did not fit into the HELLO is left in the queue, and
-// the welcome itself grants a newer attempt, which makes the success stale (dst.md S21).
 test('no new attempt is granted while a welcomed slave holds the finished one', async () => {
   const yard = await openYard();
   const id = await yard.run();

@@ -100,7 +100,7 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
     allowGitFile,
     messages: () => taker,
     metrics: makeMetrics({ yard, hub, clock }),
-    remember: requests.remember,
+    remember: (runId, request) => requests.remember(runId, request),
   });
   if (ports.rules) {
     const arches = () => [...new Set([...yard.rooms.values()].map(({ arch }) => arch))].sort();

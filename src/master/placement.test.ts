@@ -103,8 +103,6 @@ test('a run queued after a loss goes before its class, yet not before a higher p
   expect(takeAll(queue, room())).toEqual(['high', 'lost', 'a', 'other class']);
 });
 
-// Bug: `order: -counter` turns those that are ahead around: the one lost last goes first, and all
-// runs of one lost slave are queued in reverse.
 test('runs that one slave lost keep the order in which they came', () => {
   const queue = makeQueue();
   for (const id of ['a', 'b', 'c']) queue.add(id, facts(), true);
@@ -158,13 +156,10 @@ test('a verdict lists an obstacle for each slave that does not take the run', ()
   ]);
 });
 
-// Bug: a slave with room is no obstacle, so with only such slaves `why` claims that there are none;
-// seen while a grant is not yet on disk.
 test('a slave that could take the run at once is not called one that never can', () => {
   expect(judge(facts(), [room()]).verdict).not.toBe('none_can_ever');
 });
 
-// Bug: what is free is found by subtracting floating numbers: 0.3 - 0.1 - 0.1 < 0.1.
 test('three runs of 0.1 cpus fit into 0.3', () => {
   const used = new Map([
     ['a', { cpus: 0.1 }],

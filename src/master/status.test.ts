@@ -98,8 +98,7 @@ test('a slave tells which runs it has, whatever their ids look like', () => {
   });
 });
 
-// Bug: the ending of an earlier try stays in the context, and `signal` is shown in every state.
-test.fails('a run that is tried again shows no signal of the try before', () => {
+test('a run that is tried again shows no signal of the try before', () => {
   const ending: Ending = { kind: 'signalled', signal: 'SIGKILL' };
   expect(statusIn('PENDING.backoff', { ending })).not.toHaveProperty('signal');
 });

@@ -97,9 +97,7 @@ async function soFar<T>(promise: Promise<T>): Promise<T | undefined> {
   return Promise.race([promise, settled().then(() => undefined)]);
 }
 
-// Bug: `recent` learns a key before the whole submit is known to be good. When a later request of
-// the same submit is refused, the key names a run that never was, and repeating it never answers.
-test.fails('a key of a submit that was refused can be used again', async () => {
+test('a key of a submit that was refused can be used again', async () => {
   const yard = await openYard();
   const requests = parse(keyed, { argv: ['true'], arch: 'vax' });
   await expect(yard.submit(requests, me)).rejects.toThrow(/^input.arch/);
@@ -107,9 +105,7 @@ test.fails('a key of a submit that was refused can be used again', async () => {
   expect(answer).toMatchObject([{ created: true }]);
 });
 
-// Bug: between the look-up of a key and its reservation there is an await: two submits in the same
-// turn both find nothing, and make two runs (S25).
-test.fails('two submits of one key at the same time make one run', async () => {
+test('two submits of one key at the same time make one run', async () => {
   const yard = await openYard();
   const [[a], [b]] = await Promise.all([
     yard.submit(parse(keyed), me),
@@ -118,9 +114,7 @@ test.fails('two submits of one key at the same time make one run', async () => {
   expect(a?.runId).toBe(b?.runId);
 });
 
-// Bug: a blocker that ends, and is on disk, while the rest of a submit is looked at is no longer live
-// at the transaction; nobody tells the run, which stays blocked for ever (L1).
-test.fails('a blocker that ends while its dependent is being submitted is not missed', async () => {
+test('a blocker that ends while its dependent is being submitted is not missed', async () => {
   const yard = await openYard();
   const blocker = await yard.run();
   const slave = await yard.welcomed('s1');

@@ -343,8 +343,6 @@ test('when it must leave it stops what runs and reports it as lost', async () =>
   await left;
 });
 
-// Bug: `onWelcome` forgets what the welcome names before the machine has looked at the epoch, so a
-// deposed master has attempts killed and their reports removed (dst.md part 4 step 8).
 test('a deposed master cannot have an attempt forgotten', async () => {
   const slave = openAgent();
   await slave.start();
@@ -356,7 +354,6 @@ test('a deposed master cannot have an attempt forgotten', async () => {
   expect(slave.running()).toEqual(['r1.1']);
 });
 
-// Bug: a link that comes about after the agent has gone is kept open: nobody closes it.
 test('a link that opens after it has left is closed', async () => {
   const slave = openAgent();
   const gate = makeGate();
@@ -370,7 +367,6 @@ test('a link that opens after it has left is closed', async () => {
   expect(slave.links[0]?.closed).toBeDefined();
 });
 
-// Bug: a forgotten attempt frees its slot before its process is dead (dst.md S13).
 test('a slot is free only when the process that had it is dead', async () => {
   const slave = openAgent({ slots: 1 });
   slave.machine.ports.executor.signal = () => {};

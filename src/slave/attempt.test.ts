@@ -213,8 +213,6 @@ test('a process of which nobody can say how it ended is reported lost at once', 
   expect(reports[0]?.ending).toMatchObject({ kind: 'lost' });
 });
 
-// Bug: a stop between the preparation and the start arms no SIGKILL (`stop` returns before the timer
-// as nothing runs yet); the process is started none the less, and gets a single SIGTERM.
 test('a stop just before the start leaves no process behind that ignores SIGTERM', async () => {
   const machine = scriptedMachine();
   const gate = makeGate();
@@ -229,8 +227,6 @@ test('a stop just before the start leaves no process behind that ignores SIGTERM
   expect(machine.running()).toEqual([]);
 });
 
-// Bug: the run timeout stays armed while outputs are collected, so that a task that ended in time is
-// TIMEDOUT if the master was away for longer than the rest of its time (promise 4).
 test('a task that ended in time has not timed out because its outputs arrived late', async () => {
   const machine = scriptedMachine();
   const gate = makeGate();
@@ -246,8 +242,6 @@ test('a task that ended in time has not timed out because its outputs arrived la
   expect(reports[0]?.ending).toEqual({ kind: 'exited', code: 0 });
 });
 
-// Bug: a report that cannot be spooled is only logged: the attempt keeps its slot and is never
-// reported, while the slave goes on renewing the lease, so the run never ends.
 test('a report that cannot be spooled is still reported, or the attempt is told to be lost', async () => {
   const machine = scriptedMachine();
   machine.script.keepReport = () => Promise.reject(new Error('ENOSPC'));
@@ -258,8 +252,6 @@ test('a report that cannot be spooled is still reported, or the attempt is told 
   expect(reports).toHaveLength(1);
 });
 
-// Bug: a stop while a process is being taken over is forgotten by the phase: `rejoin` enters
-// `executing` without looking at `stopping`.
 test('an attempt that is stopping does not say that it is executing', async () => {
   const machine = scriptedMachine();
   machine.script.adopt = 'running';

@@ -53,7 +53,7 @@ export function heldStore(inner: StateStore) {
   };
 }
 
-export type TestYard = Awaited<ReturnType<typeof openYard>>;
+type TestYard = Awaited<ReturnType<typeof openYard>>;
 
 /** A yard and its hub on a store in memory, with a clock that a test moves. */
 export async function openYard(
