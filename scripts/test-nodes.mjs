@@ -1,4 +1,7 @@
-/** Runs the tests once under each Node that must work; npm's `node` package brings them. */
+/**
+ * Runs the tests once under each Node that must work. npm's `node` package would fetch the program
+ * by an install script; the packages that it fetches hold it, and need none.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,40 +9,30 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const versions = process.argv.slice(2);
-let failed = 0;
-for (const version of versions.length > 0 ? versions : ['20', '22', '24', '26']) {
+const given = process.argv.slice(2);
+const name = `node-${process.platform}-${process.arch}`;
+const failed = [];
+
+for (const version of given.length > 0 ? given : ['20', '22', '24', '26']) {
   const directory = mkdtempSync(join(tmpdir(), `runyard-node-${version}-`));
-  const install = [
-    'install',
-    '--no-save',
-    '--prefix',
-    directory,
-    '--ignore-scripts',
-    `node@${version}`,
-  ];
-  const bin = join(
-    directory,
-    'node_modules',
-    `node-bin-${process.platform}-${process.arch}`,
-    'bin',
-  );
-  const installed = spawnSync('npm', install, { cwd: directory, encoding: 'utf8' });
-  // The package itself only picks the platform's; that one holds the program.
-  const platform = `node-${process.platform}-${process.arch}`;
-  const found = spawnSync('find', [directory, '-name', 'node', '-path', '*bin*', '-type', 'f'], {
+  const install = ['install', '--no-save', '--ignore-scripts', '--prefix', directory];
+  const installed = spawnSync('npm', [...install, `${name}@${version}`], {
+    cwd: directory,
     encoding: 'utf8',
   });
-  const node =
-    found.stdout.split('\n').find((path) => path.includes(platform)) ?? join(bin, 'node');
-  process.stdout.write(`\n== Node ${version}\n`);
-  if (installed.status !== 0) process.stdout.write(installed.stderr);
-  const { status } = spawnSync(node, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run'], {
+  const bin = join(directory, 'node_modules', name, 'bin');
+  const node = join(bin, 'node');
+  const said = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout ?? '';
+  process.stdout.write(`\n== Node ${version}: ${said.trim() || `not here: ${installed.stderr}`}\n`);
+  const { status } = spawnSync(node, [join(root, 'node_modules/vitest/vitest.mjs'), 'run'], {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` },
+    env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
   });
-  if (status !== 0) failed++;
+  if (status !== 0) failed.push(version);
   rmSync(directory, { recursive: true, force: true });
 }
-process.exit(failed);
+process.stdout.write(
+  failed.length === 0 ? '\nall of them pass\n' : `\nfailed: ${failed.join(', ')}\n`,
+);
+process.exit(failed.length);

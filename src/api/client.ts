@@ -46,7 +46,6 @@ export interface TokenInfo {
   expiresAt?: string;
 }
 
-
 export function makeClient(options: ClientOptions) {
   const ask = makeAsk(options);
   const get = <T>(path: string, signal?: AbortSignal) =>

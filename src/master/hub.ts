@@ -161,7 +161,7 @@ export function makeHub(ports: HubPorts): Hub {
 
   /** Step 7: results first, then what goes on, what is stale, what is gone; then the welcome. */
   async function reconcile(session: Session, hello: Hello): Promise<void> {
-    for (const finished of hello.reports) if (isWanted(finished)) await ports.keep(finished);
+    const reports = await keepReports(hello);
     if (!isCurrent(session)) return;
     const goingOn: { run: RunRecord; phase: string }[] = [];
     const forget: { runId: string; attempt: number }[] = [];
@@ -174,12 +174,15 @@ export function makeHub(ports: HubPorts): Hub {
       tx.slave(hello.name, event, { arch, labels, slots, resources, isolations, version, host });
       const room = yard.rooms.get(hello.name);
       room?.used.clear();
-      for (const finished of hello.reports) finish(tx, session, finished);
-      const reported = new Set(hello.reports.map(({ runId, attempt }) => `${runId}.${attempt}`));
+      for (const finished of reports) finish(tx, session, finished);
+      const unkept = new Set(hello.reports.filter((one) => !reports.includes(one)).map(slotOf));
+      const reported = new Set(reports.map(({ runId, attempt }) => `${runId}.${attempt}`));
       const held = new Set<string>();
       for (const { runId, attempt, token, phase } of hello.held) {
         const run = yard.ledger.live(runId);
-        const stale = !run || run.context.attempt !== attempt || run.context.token !== token;
+        const isLost = unkept.has(`${runId}.${attempt}`);
+        const stale =
+          !run || isLost || run.context.attempt !== attempt || run.context.token !== token;
         if (stale || run.context.settled >= attempt || reported.has(`${runId}.${attempt}`)) {
           forget.push({ runId, attempt });
           continue;
@@ -195,6 +198,20 @@ export function makeHub(ports: HubPorts): Hub {
     });
     if (!isCurrent(session)) return;
     await welcome(session, { forget, stop, goingOn });
+  }
+
+  /** A report whose outputs are not whole is none: the attempt counts as lost. */
+  async function keepReports(hello: Hello): Promise<FinishedReport[]> {
+    const kept: FinishedReport[] = [];
+    for (const finished of hello.reports) {
+      try {
+        if (isWanted(finished)) await ports.keep(finished);
+        kept.push(finished);
+      } catch (error) {
+        log.warn({ run: finished.runId, err: String(error) }, 'outputs incomplete: attempt lost');
+      }
+    }
+    return kept;
   }
 
   function adopt(tx: Transaction, session: Session, run: RunRecord, attempt: number): void {
@@ -468,6 +485,10 @@ export function makeHub(ports: HubPorts): Hub {
     },
     sessions: () => sessions.size,
   };
+}
+
+function slotOf({ runId, attempt }: { runId: string; attempt: number }): string {
+  return `${runId}.${attempt}`;
 }
 
 function by(session: { name: string }): string {

@@ -89,7 +89,7 @@ export function makeYard({ store, fence, clock, ids, log }: YardPorts): Yard {
     const run = ledger.live(id);
     const deadline = run && runDeadline(run.state, run.context);
     if (!deadline) return;
-    void transact((tx) => void tx.run(id, { type: deadline.event, at: clock.wall() }, 'clock'));
+    quietly(transact((tx) => void tx.run(id, { type: deadline.event, at: clock.wall() }, 'clock')));
   });
 
   function decided(tx: Transaction, before: RunRecord | undefined, after: RunRecord): void {
@@ -151,17 +151,23 @@ export function makeYard({ store, fence, clock, ids, log }: YardPorts): Yard {
     jobEffect(effect: JobEffect, job: JobRecord) {
       if (effect !== 'abortRuns') return;
       const { by, why } = job.context.abort ?? { by: 'nobody', why: '' };
-      void transact((tx) => {
+      const aborted = transact((tx) => {
         for (const id of job.runs) {
           tx.run(id, { type: 'abort.requested', at: clock.wall(), by, why }, by);
         }
       });
+      quietly(aborted);
     },
     fatal(error) {
       log.error({ err: String(error) }, 'the store failed: this master ends');
       rejectFatal(error);
     },
   });
+
+  /** A store that fails is heard of through `fatal`. */
+  function quietly(promise: Promise<void>): void {
+    promise.catch((error: unknown) => log.debug({ err: String(error) }, 'transaction failed'));
+  }
 
   function transact(decide: (tx: Transaction) => void): Promise<void> {
     return ledger.transact((tx) => {

@@ -48,7 +48,7 @@ const ARCH_ALIASES: Record<string, string> = {
 
 /** The one name that Runyard uses for an architecture; unknown names come back as they are. */
 export function normalArch(name: string): string {
-  return ARCH_ALIASES[name] ?? name;
+  return Object.hasOwn(ARCH_ALIASES, name) ? ARCH_ALIASES[name]! : name;
 }
 
 /** How an attempt ended, as its slave tells it; `lost` also covers a slave that shuts down. */

@@ -22,7 +22,7 @@ test('this build understands itself', () => {
 });
 
 // Bug: NaN is neither less nor more, so a major version that is no number overlaps with all.
-test.fails('a version that is no number overlaps with none', () => {
+test('a version that is no number overlaps with none', () => {
   const own = { min: PROTOCOL_MIN, max: PROTOCOL };
   expect(protocolsOverlap({ min: 'x', max: 'y' }, own)).toBe(false);
 });

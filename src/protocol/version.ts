@@ -19,5 +19,5 @@ interface Range {
 function compare(a: string, b: string): number {
   const [majorA = 0, minorA = 0] = a.split('.').map(Number);
   const [majorB = 0, minorB = 0] = b.split('.').map(Number);
-  return majorA - majorB || minorA - minorB;
+  return majorA === majorB ? minorA - minorB : majorA - majorB;
 }

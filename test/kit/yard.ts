@@ -53,8 +53,6 @@ export function heldStore(inner: StateStore) {
   };
 }
 
-type TestYard = Awaited<ReturnType<typeof openYard>>;
-
 /** A yard and its hub on a store in memory, with a clock that a test moves. */
 export async function openYard(
   given: {

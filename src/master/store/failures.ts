@@ -1,8 +1,7 @@
 import { YardError, messageOf } from '../../base/errors.ts';
 
 export const DAMAGE_HINT =
-  'stop here and keep the files: run "runyard store check", restore a backup, ' +
-  'or "runyard store repair --i-accept-loss"';
+  'keep these files as they are: put back a copy of the state, or start on an empty --state';
 
 const HINTS: Record<string, string> = {
   'store.corrupt': DAMAGE_HINT,
