@@ -12,6 +12,9 @@ const STEPS = [
   ['unused', 'knip'],
 ];
 
+const setup = join(root, 'scripts', 'setup.mjs');
+if (spawnSync(process.execPath, [setup], { stdio: 'inherit' }).status !== 0) process.exit(1);
+
 const results = STEPS.map(([name, command, ...args]) => {
   process.stdout.write(`\n== ${name}: ${command} ${args.join(' ')}\n`);
   const startedAt = process.hrtime.bigint();

@@ -37,7 +37,8 @@ function install() {
   say('installing what package-lock.json names');
   const { npm_execpath: npm } = process.env;
   const words = npm && /\.c?js$/.test(npm) ? [process.execPath, npm] : ['npm'];
-  run([...words, 'ci', '--ignore-scripts'], {
+  // Not `npm ci`: it insists on the binaries for other systems, which not every registry has.
+  run([...words, 'install', '--no-save', '--ignore-scripts'], {
     hint: 'The packages could not be installed. Is the registry that npm is set to within reach?',
   });
   // Installed from a cache, files may keep the times that they had.

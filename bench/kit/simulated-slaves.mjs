@@ -1,4 +1,7 @@
-/** Slaves that run nothing: over real sockets, each task is accepted and ended in one frame. */
+/**
+ * Slaves that run nothing: over real sockets, each task is begun and ended in one frame. As a real
+ * slave, they send no `accept` for a task without a bundle: that it executes says as much.
+ */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -35,7 +38,7 @@ async function beSlave(name) {
     } else if (message.type === 'assign') {
       const { runId, attempt, token } = message;
       const claim = { runId, attempt, token };
-      out.push({ type: 'accept', ...claim }, { type: 'progress', ...claim, phase: 'executing' });
+      out.push({ type: 'progress', ...claim, phase: 'executing' });
       const rest = { ending: ENDING, outputs: OUTPUTS, artifacts: [], notes: [] };
       out.push({ type: 'finished', ...claim, ...rest });
     } else if (message.type === 'refuse') throw new Error(message.message);
