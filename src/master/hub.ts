@@ -3,15 +3,18 @@
  * (dst.md part 4, steps 2 to 8 and 14). A frame's messages are decided on in one transaction.
  */
 import type { Clock } from '../base/clock.ts';
-import { YardError, isYardError, nearest, quote } from '../base/errors.ts';
+import { isYardError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
-import { ARCHES, normalArch } from '../protocol/run.ts';
+import { normalArch } from '../protocol/run.ts';
 import type { FinishedReport, Hello, ToMaster } from '../protocol/to-master.ts';
 import type { Assignment, ToSlave } from '../protocol/to-slave.ts';
 import type { Connection } from '../protocol/transport.ts';
-import { PROTOCOL, PROTOCOL_MIN, VERSION, protocolsOverlap } from '../protocol/version.ts';
+import { PROTOCOL, VERSION } from '../protocol/version.ts';
 import type { Transaction } from './ledger.ts';
+import { helloFault } from './greeting.ts';
+import type { SlaveIdentity } from './greeting.ts';
+import { makeLeases } from './leases.ts';
 import type { RunRecord, SlaveRecord } from './records.ts';
 import type { Yard } from './yard.ts';
 
@@ -31,11 +34,6 @@ export interface HubPorts {
 }
 
 type SlaveConnection = Connection<ToSlave, ToMaster>;
-
-export interface SlaveIdentity {
-  /** The name that its credential is for; undefined: any (no credentials in use). */
-  name: string | undefined;
-}
 
 interface Session {
   name: string;
@@ -58,7 +56,7 @@ export interface Hub {
 export function makeHub(ports: HubPorts): Hub {
   const { yard, clock, log, leaseMs } = ports;
   const sessions = new Map<string, Session>();
-  const leases = new Map<string, { until: number; cancel: () => void }>();
+  const leases = makeLeases(clock, leaseMs, expire);
   let stopped = false;
 
   function send(session: Session, message: ToSlave): void {
@@ -80,32 +78,6 @@ export function makeHub(ports: HubPorts): Hub {
   function report(promise: Promise<void>): void {
     // A store that fails is heard of through `yard.fatal`.
     promise.catch((error: unknown) => log.debug({ err: String(error) }, 'transaction failed'));
-  }
-
-  // Leases: one timer per slave, moved on by each heartbeat.
-
-  function renewLease(name: string, ms = leaseMs): void {
-    const lease = leases.get(name);
-    if (lease) {
-      lease.until = clock.now() + ms;
-      return;
-    }
-    const fresh = { until: clock.now() + ms, cancel: () => {} };
-    leases.set(name, fresh);
-    const wait = () => {
-      const timer = clock.setTimeout(() => {
-        if (clock.now() < fresh.until) return wait();
-        leases.delete(name);
-        expire(name);
-      }, fresh.until - clock.now());
-      fresh.cancel = () => timer.cancel();
-    };
-    wait();
-  }
-
-  function endLease(name: string): void {
-    leases.get(name)?.cancel();
-    leases.delete(name);
   }
 
   function expire(name: string): void {
@@ -147,9 +119,7 @@ export function makeHub(ports: HubPorts): Hub {
     };
     sessions.set(hello.name, session);
     earlier?.connection.close('hello.replaced: it connected again');
-    // The wait after a restart is longer than a lease.
-    endLease(hello.name);
-    renewLease(hello.name);
+    leases.renew(hello.name);
     setOnline(hello.name, false);
     connection.onClose((reason) => onClosed(session, reason));
     connection.onMessages((messages) => onMessages(session, messages));
@@ -281,7 +251,7 @@ export function makeHub(ports: HubPorts): Hub {
 
   function onMessages(session: Session, messages: ToMaster[]): void {
     if (!isCurrent(session) || stopped) return;
-    renewLease(session.name);
+    leases.renew(session.name);
     report(
       yard.transact((tx) => {
         for (const message of messages) {
@@ -339,7 +309,7 @@ export function makeHub(ports: HubPorts): Hub {
         return;
       case 'goodbye':
         sessions.delete(slave);
-        endLease(slave);
+        leases.end(slave);
         setOnline(slave, false);
         tx.slave(slave, { type: 'slave.left', at, why: message.reason });
         return;
@@ -464,7 +434,7 @@ export function makeHub(ports: HubPorts): Hub {
       for (const slave of yard.ledger.slaves()) {
         setOnline(slave.name, false);
         if (slave.state !== 'OFFLINE') {
-          renewLease(slave.name, windowMs);
+          leases.renew(slave.name, windowMs);
           if (slave.state !== 'ONLINE') continue;
           const why = 'the master restarted';
           const event = { type: 'slave.disconnected', at: clock.wall(), why } as const;
@@ -480,7 +450,7 @@ export function makeHub(ports: HubPorts): Hub {
     },
     stop(reason) {
       stopped = true;
-      for (const name of leases.keys()) endLease(name);
+      leases.endAll();
       for (const session of sessions.values()) session.connection.close(reason);
     },
     sessions: () => sessions.size,
@@ -499,45 +469,4 @@ function by(session: { name: string }): string {
 export function isOn(run: RunRecord, slave: string): boolean {
   const onSlave = run.state === 'PENDING.assigned' || run.state.startsWith('RUNNING');
   return onSlave && run.context.slave === slave;
-}
-
-function helloFault(
-  hello: Hello,
-  identity: SlaveIdentity,
-  live: { incarnation: string; connection: { remote: string } } | undefined,
-): YardError | undefined {
-  if (identity.name !== undefined && identity.name !== hello.name) {
-    return new YardError(
-      'authz.identity_mismatch',
-      `the credential is for ${identity.name}, not for ${hello.name}`,
-    );
-  }
-  const ours = { min: PROTOCOL_MIN, max: PROTOCOL };
-  if (!protocolsOverlap(hello.protocol, ours)) {
-    const { min, max } = hello.protocol;
-    return new YardError(
-      'proto.unsupported',
-      `slave ${min}–${max}, master ${PROTOCOL_MIN}–${PROTOCOL}`,
-      {
-        hint: 'upgrade the older of the two',
-      },
-    );
-  }
-  const arch = normalArch(hello.arch);
-  if (!(ARCHES as readonly string[]).includes(arch)) {
-    const like = nearest(hello.arch, ARCHES);
-    return new YardError('hello.arch', `${quote(hello.arch)} unknown`, {
-      hint: like ? `did you mean "${like}"?` : `known: ${ARCHES.join(', ')}`,
-    });
-  }
-  if (live && live.incarnation !== hello.incarnation) {
-    return new YardError(
-      'hello.duplicate',
-      `${hello.name} connected from ${live.connection.remote}`,
-      {
-        hint: 'give this slave another --name, or stop the other one',
-      },
-    );
-  }
-  return undefined;
 }

@@ -13,7 +13,7 @@ import { toMaster } from '../protocol/to-master.ts';
 import type { ToMaster } from '../protocol/to-master.ts';
 import type { ToSlave } from '../protocol/to-slave.ts';
 import { readRules } from '../trigger/rules.ts';
-import type { SlaveIdentity } from './hub.ts';
+import type { SlaveIdentity } from './greeting.ts';
 import { openMaster } from './master.ts';
 import type { Master } from './master.ts';
 import { noSuchTask } from './messages.ts';
