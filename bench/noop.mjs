@@ -8,7 +8,7 @@ const ROUNDS = 3;
 const RUNS = 30_000;
 const JOBS = 15_000;
 const SLAVES = { count: 64, slots: 16, processes: 1 };
-const PEER = { workers: 1, concurrency: 64, task: 'noop' };
+const PEER = { workers: 1, concurrency: 128, task: 'noop' };
 const TARGET = 2;
 
 checkBuild();

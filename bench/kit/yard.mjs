@@ -112,7 +112,7 @@ function bodyHeaders(text) {
 
 /** Calls back with the id of each run that ended, once its end is recorded. */
 export async function watchEnds(url, onEnd) {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/api/watch`, {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/api/watch?ends=1`, {
     perMessageDeflate: false,
   });
   await new Promise((resolve, reject) => {

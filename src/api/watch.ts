@@ -1,4 +1,4 @@
-/** Events for watchers, over a plain WebSocket at /api/watch?since=SEQ&run=ID. */
+/** Events for watchers, over a plain WebSocket at /api/watch?since=SEQ&run=ID&ends=1. */
 import type { Server } from 'node:http';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
@@ -49,7 +49,8 @@ export function attachWatch(server: Server, options: WatchOptions): { close: () 
 
   async function serve(client: WebSocket, query: URLSearchParams): Promise<void> {
     const since = query.get('since');
-    const run = query.get('run');
+    const run = query.get('run') ?? undefined;
+    const ends = query.get('ends') === '1';
     let ping: Timer | undefined;
     const beat = () => {
       ping = clock.setTimeout(() => {
@@ -62,16 +63,15 @@ export function attachWatch(server: Server, options: WatchOptions): { close: () 
     client.send(JSON.stringify({ type: 'hello', since: since === null ? null : Number(since) }));
     beat();
     const send = (events: HistoryEvent[]) => {
-      const wanted = run === null ? events : events.filter(({ runId }) => runId === run);
-      if (wanted.length === 0 || client.readyState !== client.OPEN) return;
+      if (client.readyState !== client.OPEN) return;
       if (client.bufferedAmount > LAG_BYTES_MAX) {
         client.close(1013, 'limit.slow_consumer: resume by since');
         return;
       }
-      client.send(JSON.stringify({ type: 'events', events: wanted }));
+      client.send(JSON.stringify({ type: 'events', events }));
     };
     const from = since === null || !/^\d{1,15}$/.test(since) ? undefined : Number(since);
-    const watcher = await service.watch(from, send);
+    const watcher = await service.watch(from, send, { run, ends });
     await ended;
     ping?.cancel();
     watcher.stop();

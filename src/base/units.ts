@@ -32,5 +32,9 @@ export function formatBytes(bytes: number): string {
 
 /** Writes an instant as RFC 3339 in UTC. */
 export function formatInstant(wallMs: number): string {
-  return new Date(wallMs).toISOString();
+  if (wallMs !== lastInstant.wallMs) lastInstant = { wallMs, text: new Date(wallMs).toISOString() };
+  return lastInstant.text;
 }
+
+/** Many events share a millisecond. */
+let lastInstant = { wallMs: Number.NaN, text: '' };

@@ -55,7 +55,7 @@ export interface Master {
 /** Slaves reconnect with at most this backoff; a restarted master waits for them (step 8). */
 const BACKOFF_MAX_MS = 5_000;
 const SHARD = 'yard';
-const REQUESTS_AT_HAND_MAX = 20_000;
+const REQUESTS_AT_HAND_MAX = 2_000;
 
 /** Opens the store, raises the epoch, loads what lives; nothing is served before it resolves. */
 export async function openMaster(ports: MasterPorts): Promise<Master> {

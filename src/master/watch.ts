@@ -1,5 +1,6 @@
 import type { HistoryEvent } from '../protocol/http.ts';
-import type { Watcher } from '../protocol/service.ts';
+import { isDone } from '../protocol/run.ts';
+import type { WatchFilter, Watcher } from '../protocol/service.ts';
 import { keys } from './records.ts';
 import type { EventRecord } from './records.ts';
 import { historyOf } from './status.ts';
@@ -18,6 +19,7 @@ export function makeWatch(yard: Yard, store: StateStore) {
   return async (
     since: number | undefined,
     onEvents: (events: HistoryEvent[]) => void,
+    wanted: WatchFilter = {},
   ): Promise<Watcher> => {
     let at = since ?? 0;
     let held: EventRecord[] | undefined = [];
@@ -27,7 +29,8 @@ export function makeWatch(yard: Yard, store: StateStore) {
       const fresh = events.filter(({ seq }) => seq > at);
       if (fresh.length === 0) return;
       at = fresh.at(-1)!.seq;
-      onEvents(fresh.map(historyOf));
+      const told = fresh.filter((event) => isWanted(event, wanted));
+      if (told.length > 0) onEvents(told.map(historyOf));
     };
     const listen = (events: EventRecord[]) => {
       if (held) held.push(...events);
@@ -56,4 +59,8 @@ export function makeWatch(yard: Yard, store: StateStore) {
       }
     }
   };
+}
+
+function isWanted({ run, state }: EventRecord, wanted: WatchFilter): boolean {
+  return (wanted.run === undefined || wanted.run === run) && (!wanted.ends || isDone(state));
 }

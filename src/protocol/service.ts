@@ -52,6 +52,13 @@ export interface Watcher {
   stop: () => void;
 }
 
+/** ANDed. */
+export interface WatchFilter {
+  run?: string | undefined;
+  /** Only events that end a run. */
+  ends?: boolean | undefined;
+}
+
 export interface MasterService {
   authenticate: (token: string | undefined, remote: string) => Promise<Principal>;
 
@@ -130,10 +137,11 @@ export interface MasterService {
   /** Trades an enrolment token, once, for a slave's credential. */
   enrol: (name: string, by: Principal) => Promise<{ token: string }>;
 
-  /** Calls back with each event after `since` in order; `undefined`: from now on. */
+  /** Calls back with each event that is wanted after `since`, in order; `undefined`: from now on. */
   watch: (
     since: number | undefined,
     onEvents: (events: HistoryEvent[]) => void,
+    wanted?: WatchFilter,
   ) => Promise<Watcher>;
 
   metrics: () => Promise<string>;

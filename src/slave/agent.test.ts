@@ -148,6 +148,8 @@ test('a repeated assign starts nothing twice and is not answered', async () => {
   await slave.assign();
   await slave.assign();
   expect(slave.steps().filter((step) => step === 'start r1.1')).toHaveLength(1);
+  // News that nobody waits for is held back for a moment.
+  await slave.pass(10);
   expect(slave.types()).toEqual(['hello', 'progress']);
   slave.exit('r1.1');
   await settled();

@@ -24,6 +24,11 @@ const BACKOFF_MAX_MS = 5_000;
 const BACKOFF_REFUSED_MS = 30_000;
 /** Of reports, in the HELLO; the rest follows the welcome. */
 const HELLO_REPORT_BYTES_MAX = 128 * 1024;
+/** News that nobody waits for goes with the next message, or after so long. */
+const PROGRESS_DELAY_MS = 10;
+/** With as many attempts at once, messages are gathered: each frame is a commit for the master. */
+const BUSY_ATTEMPTS = 8;
+const BUSY_DELAY_MS = 2;
 
 export interface AgentPorts extends AttemptPorts {
   random: Random;
@@ -54,6 +59,7 @@ export function makeAgent(ports: AgentPorts): Agent {
   let refusedFor = 0;
   let outgoing: ToMaster[] = [];
   let flushing = false;
+  let progressTimer: Timer | undefined;
   let beat = 0;
   /** Attempts that nobody wants any more, whose processes are not dead yet. */
   let dying = 0;
@@ -124,12 +130,24 @@ export function makeAgent(ports: AgentPorts): Agent {
     outgoing.push(message);
     if (flushing) return;
     flushing = true;
-    clock.soon(() => {
-      flushing = false;
-      const messages = outgoing;
-      outgoing = [];
-      if (isServing() && messages.length > 0) link?.send(messages);
-    });
+    if (attempts.size < BUSY_ATTEMPTS) clock.soon(flush);
+    else clock.setTimeout(flush, BUSY_DELAY_MS);
+  }
+
+  /** A task that ends within moments costs the master one frame, not two. */
+  function sendSoon(message: ToMaster): void {
+    if (!isServing()) return;
+    outgoing.push(message);
+    if (!flushing) progressTimer ??= clock.setTimeout(flush, PROGRESS_DELAY_MS);
+  }
+
+  function flush(): void {
+    flushing = false;
+    progressTimer?.cancel();
+    progressTimer = undefined;
+    const messages = outgoing;
+    outgoing = [];
+    if (isServing() && messages.length > 0) link?.send(messages);
   }
 
   function hello(): Hello {
@@ -250,7 +268,11 @@ export function makeAgent(ports: AgentPorts): Agent {
       assignment,
       ports,
       {
-        onPhase: (phase) => send({ type: 'progress', runId, attempt, token, phase }),
+        onPhase(phase) {
+          const message = { type: 'progress', runId, attempt, token, phase } as const;
+          if (phase === 'executing') sendSoon(message);
+          else send(message);
+        },
         onReport(report) {
           send({ type: 'finished', ...report });
           leaveIfOver();

@@ -15,8 +15,12 @@ const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 export function makeFileSpool(workDir: string): Spool {
   const at = (key: string, name: string) => join(workDir, 'attempts', key, name);
 
-  /** Small files, written in place of a whole loop of promises: it is on the hot path. */
-  function write(path: string, value: unknown): void {
+  /** Written once each: one that is not whole does not decode, and was never acted on. */
+  function writeOnce(path: string, value: unknown): void {
+    writeFileSync(path, packr.pack(value));
+  }
+
+  function replace(path: string, value: unknown): void {
     writeFileSync(`${path}.new`, packr.pack(value));
     renameSync(`${path}.new`, path);
   }
@@ -31,14 +35,14 @@ export function makeFileSpool(workDir: string): Spool {
   }
 
   return {
-    keepAssignment: async (key, assignment) => write(at(key, 'assignment'), assignment),
-    keepReport: async (key, report) => write(at(key, 'report'), report),
+    keepAssignment: async (key, assignment) => writeOnce(at(key, 'assignment'), assignment),
+    keepReport: async (key, report) => writeOnce(at(key, 'report'), report),
     async read(key) {
       const assignment = assignmentSchema.safeParse(read(at(key, 'assignment')));
       const report = finishedReport.safeParse(read(at(key, 'report')));
       return { assignment: assignment.data, report: report.data };
     },
-    keepEpoch: async (masterEpoch) => write(join(workDir, 'epoch'), masterEpoch),
+    keepEpoch: async (masterEpoch) => replace(join(workDir, 'epoch'), masterEpoch),
     async readEpoch() {
       const epoch = read(join(workDir, 'epoch'));
       return typeof epoch === 'number' ? epoch : 0;

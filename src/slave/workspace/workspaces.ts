@@ -1,5 +1,5 @@
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { YardError, assert } from '../../base/errors.ts';
@@ -62,8 +62,8 @@ export function makeWorkspaces({ root, cache, git, clock, log }: WorkspacesOptio
     },
 
     async collect({ root: path, artifactsDir }) {
-      const stat = await lstat(path);
-      return stat.isDirectory() ? collectArtifacts(artifactsDir) : [];
+      if (!lstatSync(path).isDirectory() || isEmptyDirectory(artifactsDir)) return [];
+      return collectArtifacts(artifactsDir);
     },
 
     async remove(key) {
@@ -86,6 +86,12 @@ export function workspaceAt(root: string): Workspace {
     artifactsDir: join(root, 'artifacts'),
     files: { stdout: stdout!, stderr: stderr!, combined: combined! },
   };
+}
+
+/** Nearly always so; three turns through the thread pool would tell no more. */
+function isEmptyDirectory(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat?.isDirectory() === true && readdirSync(path).length === 0;
 }
 
 /** Synchronous, because three of these cost less than handing one to another thread. */
