@@ -1,9 +1,4 @@
 /** The API as functions: one for each route, errors as the master named them. */
-import { Readable } from 'node:stream';
-import { WebSocket } from 'ws';
-import { YardError, messageOf } from '../base/errors.ts';
-import type { ErrorBody } from '../base/errors.ts';
-import type { Stream } from '../protocol/outputs.ts';
 import type {
   HistoryEvent,
   JobStatus,
@@ -12,14 +7,16 @@ import type {
   SlaveStatus,
   WhyAnswer,
 } from '../protocol/http.ts';
+import type { Stream } from '../protocol/outputs.ts';
 import type { RunRequest, RunRequestInput, RunStatus } from '../protocol/run.ts';
 import type { Submitted } from '../protocol/service.ts';
-
-export interface ClientOptions {
-  /** `http://HOST:PORT`. */
-  server: string;
-  token?: string | undefined;
-}
+import { isYardError } from '../base/errors.ts';
+import { makeAsk, queryOf } from './ask.ts';
+import type { Ask, ClientOptions } from './ask.ts';
+import { followOutput } from './follow.ts';
+import type { FollowOptions } from './follow.ts';
+import { watchEvents } from './watch-client.ts';
+import type { WatchQuery } from './watch-client.ts';
 
 export interface ListOptions {
   state?: string | readonly string[] | undefined;
@@ -30,14 +27,6 @@ export interface ListOptions {
   before?: string | undefined;
 }
 
-export interface FollowOptions {
-  follow?: boolean | undefined;
-  attempt?: number | undefined;
-  /** Where to begin, in bytes. */
-  from?: number | undefined;
-  signal?: AbortSignal | undefined;
-}
-
 export interface TokenInfo {
   id: string;
   kind: string;
@@ -46,13 +35,39 @@ export interface TokenInfo {
   expiresAt?: string;
 }
 
+/** Names one attempt of a run, and proves that it was granted to who uploads. */
+export interface AttemptClaim {
+  runId: string;
+  attempt: number;
+  token: string;
+}
+
+/** An answer that takes longer than this is taken for lost by `fetch`. */
+const WAIT_MAX_MS = 240_000;
+
 export function makeClient(options: ClientOptions) {
   const ask = makeAsk(options);
-  const get = <T>(path: string, signal?: AbortSignal) =>
-    ask.json<T>('GET', path, undefined, signal);
-  const post = <T>(path: string, body: unknown = {}) => ask.json<T>('POST', path, body);
-  const run = (id: string) => `/api/runs/${encodeURIComponent(id)}`;
-  const slave = (name: string) => `/api/slaves/${encodeURIComponent(name)}`;
+  return {
+    server: options.server,
+    ...runCalls(ask),
+    ...jobCalls(ask),
+    ...slaveCalls(ask),
+    ...blobCalls(ask),
+    ...otherCalls(ask),
+  };
+}
+
+function segment(text: string): string {
+  return encodeURIComponent(text);
+}
+
+function runPath(id: string): string {
+  return `/api/runs/${segment(id)}`;
+}
+
+function runCalls(ask: Ask) {
+  const get = <T>(path: string) => ask.json<T>('GET', path);
+  const post = <T>(path: string, body?: unknown) => ask.json<T>('POST', path, body);
 
   function submit(request: RunRequestInput): Promise<Submitted>;
   function submit(requests: readonly RunRequestInput[]): Promise<Submitted[]>;
@@ -61,200 +76,108 @@ export function makeClient(options: ClientOptions) {
   }
 
   return {
-    server: options.server,
     submit,
-    getRun: (id: string) => get<RunStatus>(run(id)),
+    getRun: (id: string) => get<RunStatus>(runPath(id)),
     listRuns: (query: ListOptions = {}) =>
       get<RunStatus[]>(`/api/runs${queryOf({ ...query, state: query.state?.toString() })}`),
-    getRequest: (id: string) => get<RunRequest>(`${run(id)}/request`),
-    history: (id: string) => get<HistoryEvent[]>(`${run(id)}/history`),
+    getRequest: (id: string) => get<RunRequest>(`${runPath(id)}/request`),
+    history: (id: string) => get<HistoryEvent[]>(`${runPath(id)}/history`),
+    /** The run once it is done, or as it stands after `ms`, at most four minutes. */
     waitRun: (id: string, ms: number, signal?: AbortSignal) =>
-      get<RunStatus>(`${run(id)}/wait?ms=${ms}`, signal),
-    abortRun: (id: string, why = '') => post<RunStatus>(`${run(id)}/abort`, { why }),
-    holdRun: (id: string, note = '') => post<RunStatus>(`${run(id)}/hold`, { note }),
-    releaseRun: (id: string) => post<RunStatus>(`${run(id)}/release`),
-    rerun: (id: string) => post<Submitted>(`${run(id)}/rerun`),
-    why: (id: string) => get<WhyAnswer>(`${run(id)}/why`),
-    submitJob: (job: { name?: string; runs: RunRequestInput[] }) =>
-      post<{ jobId: string; runs: string[] }>('/api/jobs', job),
-    getJob: (id: string) => get<JobStatus>(`/api/jobs/${encodeURIComponent(id)}`),
-    abortJob: (id: string, why = '') =>
-      post<JobStatus>(`/api/jobs/${encodeURIComponent(id)}/abort`, { why }),
-    listSlaves: () => get<SlaveStatus[]>('/api/slaves'),
-    getSlave: (name: string) => get<SlaveStatus>(slave(name)),
-    drainSlave: (name: string, drain: { note: string; forMs?: number | undefined }) =>
-      post<SlaveStatus>(`${slave(name)}/drain`, drain),
-    resumeSlave: (name: string) => post<SlaveStatus>(`${slave(name)}/resume`),
-    sendMessage: (message: unknown) => post<MessageOutcome>('/api/messages', message),
-    createToken: (token: { kind: string; name: string; scopes?: string[]; ttlMs?: number }) =>
-      post<{ id: string; token: string; expiresAt?: string }>('/api/tokens', token),
-    listTokens: () => get<TokenInfo[]>('/api/tokens'),
-    async revokeToken(id: string): Promise<void> {
-      await ask.response('DELETE', `/api/tokens/${encodeURIComponent(id)}`);
-    },
-    version: () => get<{ version: string; protocol: string }>('/version'),
-    async hasBundle(id: string): Promise<boolean> {
-      const response = await ask.raw('HEAD', `/api/bundles/${encodeURIComponent(id)}`);
-      return response.ok;
-    },
-    putBundle: (id: string, body: AsyncIterable<Uint8Array>, _bytes?: number) =>
-      ask.upload<{ id: string; bytes: number }>(`/api/bundles/${encodeURIComponent(id)}`, body),
+      ask.json<RunStatus>(
+        'GET',
+        `${runPath(id)}/wait?ms=${Math.min(ms, WAIT_MAX_MS)}`,
+        undefined,
+        signal,
+      ),
+    abortRun: (id: string, why = '') => post<RunStatus>(`${runPath(id)}/abort`, { why }),
+    holdRun: (id: string, note = '') => post<RunStatus>(`${runPath(id)}/hold`, { note }),
+    releaseRun: (id: string) => post<RunStatus>(`${runPath(id)}/release`),
+    rerun: (id: string) => post<Submitted>(`${runPath(id)}/rerun`),
+    why: (id: string) => get<WhyAnswer>(`${runPath(id)}/why`),
     followOutput: (id: string, stream: Stream, given: FollowOptions = {}) =>
-      followOutput(ask, run(id), stream, given),
-    watch: (given: { since?: number | undefined; run?: string | undefined }, signal: AbortSignal) =>
-      watch(options, given, signal),
+      followOutput(ask, runPath(id), stream, given),
+    openArtifact: (id: string, name: string, attempt?: number) => {
+      const path = name.split('/').map(segment).join('/');
+      return ask.bytes(`${runPath(id)}/artifacts/${path}${queryOf({ attempt })}`);
+    },
+    watch: (query: WatchQuery, signal: AbortSignal) => watchEvents(ask, query, signal),
   };
 }
 
-interface Ask {
-  raw: (method: string, path: string, init?: RequestInit) => Promise<Response>;
-  response: (method: string, path: string, init?: RequestInit) => Promise<Response>;
-  json: <T>(method: string, path: string, body?: unknown, signal?: AbortSignal) => Promise<T>;
-  upload: <T>(path: string, body: AsyncIterable<Uint8Array>) => Promise<T>;
-}
-
-function makeAsk({ server, token }: ClientOptions): Ask {
-  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
-
-  async function raw(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-    const headers = { ...authorization, ...(init.headers as Record<string, string>) };
-    try {
-      return await fetch(new URL(path, server), { ...init, method, headers });
-    } catch (cause) {
-      if (init.signal?.aborted) throw cause;
-      throw new YardError('net.unreachable', `master at ${server}: ${causeOf(cause)}`, {
-        hint: 'is it running? see --server',
-        cause,
-      });
-    }
-  }
-
-  async function response(method: string, path: string, init?: RequestInit): Promise<Response> {
-    const answer = await raw(method, path, init);
-    if (answer.ok) return answer;
-    const body = (await answer.json().catch(() => ({}))) as { error?: ErrorBody };
-    const { code, message, hint } = body.error ?? {};
-    throw new YardError(
-      code ?? 'net.answer',
-      message ?? `${server} answered ${answer.status}`,
-      hint === undefined ? {} : { hint },
-    );
-  }
-
+function jobCalls(ask: Ask) {
+  const job = (id: string) => `/api/jobs/${segment(id)}`;
   return {
-    raw,
-    response,
-    async json<T>(method: string, path: string, body?: unknown, signal?: AbortSignal) {
-      const answer = await response(method, path, {
-        ...(body === undefined
-          ? {}
-          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-        ...(signal ? { signal } : {}),
-      });
-      return (await answer.json()) as T;
+    submitJob: (body: { name?: string; requestor?: string; runs: RunRequestInput[] }) =>
+      ask.json<{ jobId: string; runs: string[] }>('POST', '/api/jobs', body),
+    getJob: (id: string) => ask.json<JobStatus>('GET', job(id)),
+    abortJob: (id: string, why = '') => ask.json<JobStatus>('POST', `${job(id)}/abort`, { why }),
+  };
+}
+
+function slaveCalls(ask: Ask) {
+  const slave = (name: string) => `/api/slaves/${segment(name)}`;
+  const upload = (
+    { runId, attempt, token }: AttemptClaim,
+    rest: string,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+  ) => {
+    const path = `/api/attempts/${segment(runId)}/${attempt}/${rest}`;
+    return ask.upload(path, body, { 'x-runyard-attempt-token': token });
+  };
+  return {
+    listSlaves: () => ask.json<SlaveStatus[]>('GET', '/api/slaves'),
+    getSlave: (name: string) => ask.json<SlaveStatus>('GET', slave(name)),
+    drainSlave: (name: string, drain: { note: string; forMs?: number | undefined }) =>
+      ask.json<SlaveStatus>('POST', `${slave(name)}/drain`, drain),
+    resumeSlave: (name: string) => ask.json<SlaveStatus>('POST', `${slave(name)}/resume`),
+    enrol: (name: string) => ask.json<{ token: string }>('POST', '/api/slaves/enrol', { name }),
+    async appendOutput(claim: AttemptClaim, stream: Stream, offset: number, bytes: Uint8Array) {
+      const answer = await upload(claim, `outputs/${stream}?offset=${offset}`, bytes);
+      return (await answer.json()) as { size: number };
     },
-    async upload<T>(path: string, body: AsyncIterable<Uint8Array>) {
-      const answer = await response('PUT', path, {
-        body: Readable.toWeb(Readable.from(body)) as ReadableStream<Uint8Array>,
-        headers: { 'content-type': 'application/octet-stream' },
-        duplex: 'half',
-      } as RequestInit);
-      return (await answer.json()) as T;
+    async putArtifact(
+      claim: AttemptClaim,
+      { name, sha256 }: { name: string; sha256: string },
+      body: AsyncIterable<Uint8Array>,
+    ): Promise<void> {
+      await upload(claim, `artifacts/${segment(name)}?sha256=${sha256}`, body);
     },
   };
 }
 
-function causeOf(error: unknown): string {
-  const { cause } = error as { cause?: { code?: string; message?: string } };
-  return cause?.code ?? cause?.message ?? messageOf(error);
-}
-
-/** The bytes of an output; a cut connection is taken up again where it was. */
-async function* followOutput(
-  ask: Ask,
-  run: string,
-  stream: Stream,
-  { follow = false, attempt, from = 0, signal }: FollowOptions,
-): AsyncGenerator<Uint8Array> {
-  const query = queryOf({ follow: follow ? '1' : undefined, attempt });
-  let at = from;
-  for (;;) {
-    const headers: Record<string, string> = at > 0 ? { range: `bytes=${at}-` } : {};
-    const init = { headers, ...(signal ? { signal } : {}) };
-    const answer = await ask.raw('GET', `${run}/outputs/${stream}${query}`, init);
-    if (answer.status === 416) return;
-    if (!answer.ok) {
-      await ask.response('GET', `${run}/outputs/${stream}${query}`, init);
-      return;
-    }
-    try {
-      for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
-        at += chunk.length;
-        yield chunk;
+function blobCalls(ask: Ask) {
+  const bundle = (id: string) => `/api/bundles/${segment(id)}`;
+  return {
+    async hasBundle(id: string): Promise<boolean> {
+      try {
+        await ask.response('HEAD', bundle(id));
+        return true;
+      } catch (error) {
+        if (isYardError(error) && error.code === 'bundle.unknown') return false;
+        throw error;
       }
-      return;
-    } catch (error) {
-      if (signal?.aborted || !follow) throw error;
-    }
-  }
+    },
+    async putBundle(id: string, body: AsyncIterable<Uint8Array>, _bytes?: number) {
+      const answer = await ask.upload(bundle(id), body);
+      return (await answer.json()) as { id: string; bytes: number };
+    },
+    openBundle: (id: string, signal?: AbortSignal) => ask.bytes(bundle(id), signal),
+  };
 }
 
-const RETRY_MS = 500;
-
-/** Events as they happen, without gap or repetition across cuts; ends on the signal. */
-async function* watch(
-  { server, token }: ClientOptions,
-  { since, run }: { since?: number | undefined; run?: string | undefined },
-  signal: AbortSignal,
-): AsyncGenerator<HistoryEvent> {
-  let at = since;
-  while (!signal.aborted) {
-    const url = new URL(`/api/watch${queryOf({ since: at, run })}`, server);
-    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const socket = new WebSocket(url, { headers });
-    const queue: HistoryEvent[] = [];
-    let open = true;
-    let wake: () => void = () => {};
-    const end = () => {
-      open = false;
-      wake();
-    };
-    socket.on('message', (data: Buffer) => {
-      const message = JSON.parse(data.toString()) as { type: string; events?: HistoryEvent[] };
-      queue.push(...(message.events ?? []));
-      wake();
-    });
-    socket.on('close', end);
-    socket.on('error', end);
-    const onAbort = () => socket.terminate();
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      while (open || queue.length > 0) {
-        for (const event of queue.splice(0)) {
-          at = event.seq;
-          yield event;
-        }
-        if (open && queue.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-      }
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-      socket.terminate();
-    }
-    if (!signal.aborted) await pause(RETRY_MS);
-  }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    AbortSignal.timeout(ms).addEventListener('abort', () => resolve(), { once: true });
-  });
-}
-
-function queryOf(values: Record<string, string | number | undefined>): string {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined);
-  const query = new URLSearchParams(
-    given.map(([key, value]): [string, string] => [key, String(value)]),
-  );
-  return given.length === 0 ? '' : `?${query.toString()}`;
+function otherCalls(ask: Ask) {
+  return {
+    sendMessage: (message: unknown) => ask.json<MessageOutcome>('POST', '/api/messages', message),
+    createToken: (token: { kind: string; name: string; scopes?: string[]; ttlMs?: number }) =>
+      ask.json<{ id: string; token: string; expiresAt?: string }>('POST', '/api/tokens', token),
+    listTokens: () => ask.json<TokenInfo[]>('GET', '/api/tokens'),
+    async revokeToken(id: string): Promise<void> {
+      await ask.response('DELETE', `/api/tokens/${segment(id)}`);
+    },
+    version: () => ask.json<{ version: string; protocol: string; node: string }>('GET', '/version'),
+    async metrics(): Promise<string> {
+      return (await ask.response('GET', '/metrics')).text();
+    },
+  };
 }

@@ -1,17 +1,18 @@
 /** HTTP for people, programs and slaves: routes parse, ask the service, present; nothing else. */
 import { createServer } from 'node:http';
-import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import type { Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import Fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
-import { YardError, httpStatusOf, isYardError } from '../base/errors.ts';
+import { YardError, httpStatusOf, isYardError, messageOf, quote } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { MasterService } from '../protocol/service.ts';
+import type { MasterService, Principal } from '../protocol/service.ts';
 import { makeGate } from './gate.ts';
+import type { Gate } from './gate.ts';
 import { faultOf } from './input.ts';
-import { openApiOf } from './openapi.ts';
+import type { Route } from './route.ts';
 import { ROUTES } from './routes.ts';
 import { attachWatch } from './watch.ts';
 
@@ -20,64 +21,52 @@ export interface ApiOptions {
   log: Log;
   clock: Clock;
   tls?: { cert: string; key: string };
+  /** Names besides loopback's by which a master without tokens may be called. */
+  trustedHosts?: readonly string[];
 }
 
 export interface Api {
+  /** Others may attach to it before it listens; upgrades but to the watchers' path are theirs. */
   readonly server: Server;
   listen: (host: string, port: number) => Promise<{ url: string }>;
+  /** Ends every connection, those of watchers and followers among them. */
   close: () => Promise<void>;
 }
 
 const BODY_BYTES_MAX = 32 * 2 ** 20;
+/** Longer than clients keep a connection, so that none ends under a request on its way. */
+const KEEP_ALIVE_MS = 72_000;
+/** A large artifact on a thin line takes its time. */
+const REQUEST_MS = 3_600_000;
+const PARAM_LENGTH_MAX = 12_000;
 
-export function makeApi({ service, log, clock, tls }: ApiOptions): Api {
-  let server: Server | undefined;
+export function makeApi({ service, log, clock, tls, trustedHosts = [] }: ApiOptions): Api {
+  const server = tls ? (createTlsServer(tls) as unknown as Server) : createServer();
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.requestTimeout = REQUEST_MS;
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2000 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: PARAM_LENGTH_MAX },
     forceCloseConnections: true,
-    serverFactory(handler: RequestListener) {
-      server = tls ? (createTlsServer(tls, handler) as unknown as Server) : createServer(handler);
-      return server;
-    },
+    frameworkErrors: (error, request, reply) =>
+      void answer(error, request, reply as FastifyReply, log),
+    serverFactory: (handler) => server.on('request', handler),
   });
-  const gate = makeGate(service, clock);
-  readBodies(app);
+  const gate = makeGate({ service, clock, trustedHosts });
   answerErrors(app, log);
-  for (const route of ROUTES) {
-    app.route({
-      method: route.method === 'GET' ? ['GET', 'HEAD'] : route.method,
-      url: route.path,
-      exposeHeadRoute: false,
-      ...(route.bytesMax === undefined ? {} : { bodyLimit: route.bytesMax }),
-      handler: async (request: FastifyRequest, reply: FastifyReply) => {
-        checkPath(request.raw);
-        const by = await gate.admit(request.raw, route.scope);
-        const gone = new AbortController();
-        reply.raw.once('close', () => gone.abort());
-        return route.handle({ request, reply, service, by, signal: gone.signal });
-      },
-    });
-  }
-  const document = openApiOf(ROUTES);
-  app.get('/api/openapi.json', async () => document);
-  const watch = attachWatch(server!, { service, gate, clock, log });
+  addRoutes(app, service, gate);
+  const watch = attachWatch(server, { service, gate, clock, log });
 
   return {
-    server: server!,
+    server,
     async listen(host, port) {
       try {
         await app.listen({ host, port });
       } catch (error) {
-        const { code } = error as { code?: string };
-        if (code !== 'EADDRINUSE') throw error;
-        throw new YardError('config.port', `${host}:${port} is in use`, {
-          hint: 'is a master running there? choose another --port',
-          cause: error,
-        });
+        throw listenFault(error, host, port);
       }
-      const address = server!.address() as { port: number };
+      const address = server.address() as { port: number };
       const name = host.includes(':') ? `[${host}]` : host;
       return { url: `${tls ? 'https' : 'http'}://${name}:${address.port}` };
     },
@@ -88,51 +77,132 @@ export function makeApi({ service, log, clock, tls }: ApiOptions): Api {
   };
 }
 
-/** JSON is parsed by us, so that errors say where; bytes stay a stream. */
-function readBodies(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/octet-stream', (_, payload, done) => done(null, payload));
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_, text, done) => {
-    if (text === '') return done(null, undefined);
-    try {
-      done(null, JSON.parse(text as string));
-    } catch (cause) {
-      const why = (cause as Error).message;
-      done(new YardError('input.json', why, { hint: 'send one JSON value', cause }));
-    }
+function listenFault(error: unknown, host: string, port: number): unknown {
+  const { code } = error as { code?: string };
+  const options = { cause: error };
+  if (code === 'EADDRINUSE') {
+    const hint = 'is a master running there? choose another --port';
+    return new YardError('config.port', `${host}:${port} is in use`, { hint, ...options });
+  }
+  if (code === 'EACCES') {
+    const hint = 'choose a --port above 1023';
+    return new YardError('config.port', `may not listen on port ${port}`, { hint, ...options });
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    const hint = 'see --host';
+    return new YardError('config.host', `${quote(host)} is not this machine`, { hint, ...options });
+  }
+  return error;
+}
+
+function addRoutes(app: FastifyInstance, service: MasterService, gate: Gate): void {
+  const askers = new WeakMap<FastifyRequest, Principal>();
+
+  function add(scope: FastifyInstance, route: Route): void {
+    scope.route({
+      method: route.method === 'GET' ? ['GET', 'HEAD'] : route.method,
+      url: route.path,
+      exposeHeadRoute: false,
+      // Before the body is read: strangers are not worth it.
+      onRequest: async (request: FastifyRequest) => {
+        askers.set(request, await gate.admit(request.raw, route.scope));
+      },
+      handler: async (request: FastifyRequest, reply: FastifyReply) => {
+        const by = askers.get(request)!;
+        const gone = new AbortController();
+        reply.raw.once('close', () => gone.abort());
+        if (route.status !== undefined) void reply.code(route.status);
+        const call = { request, reply, service, by, signal: gone.signal };
+        const answered = await route.handle(call);
+        return route.status === 204 ? reply.send() : answered;
+      },
+    });
+  }
+
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-content-type-options', 'nosniff');
+    checkPath(request.raw.url ?? '');
   });
+  readJson(app);
+  for (const route of ROUTES) if (route.bytesMax === undefined) add(app, route);
+  void app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+    for (const route of ROUTES) if (route.bytesMax !== undefined) add(scope, route);
+  });
+}
+
+/** Any content type reads as JSON; errors say where, and nothing reaches a prototype. */
+function readJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (request, text: string, done) => {
+    if (text === '') return done(null, undefined);
+    void parse(request, text, (error, value) => {
+      if (!error) return done(null, value);
+      done(new YardError('input.json', whyNotJson(text), { hint: 'send one JSON value' }));
+    });
+  });
+}
+
+function whyNotJson(text: string): string {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    return messageOf(error).slice(0, 200);
+  }
+  return 'no key may be "__proto__" or lead to "constructor.prototype"';
 }
 
 function answerErrors(app: FastifyInstance, log: Log): void {
   app.setNotFoundHandler((request, reply) => {
-    const error = new YardError('route.unknown', `${request.method} ${request.url.slice(0, 100)}`, {
-      hint: 'see /api/openapi.json',
-    });
-    return reply.code(404).send({ error });
+    const what = `${request.method} ${quote(request.url)}`;
+    return answer(
+      new YardError('route.unknown', what, { hint: 'see /api/openapi.json' }),
+      request,
+      reply,
+      log,
+    );
   });
-  app.setErrorHandler((thrown: Error & { code?: string; statusCode?: number }, _, reply) => {
-    const error = asYardError(thrown, log);
-    return reply.code(httpStatusOf(error.code)).send({ error });
-  });
+  app.setErrorHandler((thrown: Thrown, request, reply) => answer(thrown, request, reply, log));
 }
 
-function asYardError(thrown: Error & { code?: string; statusCode?: number }, log: Log): YardError {
+interface Thrown extends Error {
+  code?: string;
+  statusCode?: number;
+}
+
+function answer(thrown: Thrown, request: FastifyRequest, reply: FastifyReply, log: Log) {
+  const error = asYardError(thrown);
+  if (error.code === 'internal.handler') {
+    const route = `${request.method} ${request.routeOptions.url ?? ''}`;
+    log.error({ route, err: thrown.stack }, 'internal.handler: a route threw');
+  }
+  // For HEAD, whose answer has no body to say it.
+  void reply.header('x-runyard-error', error.code).code(httpStatusOf(error.code));
+  return reply.type('application/json; charset=utf-8').send({ error });
+}
+
+function asYardError(thrown: Thrown): YardError {
   if (isYardError(thrown)) return thrown;
   if (thrown instanceof z.ZodError) return faultOf(thrown);
   if (thrown.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new YardError('input.too_large', 'the body is over the limit');
+    return new YardError('input.too_large', 'the body is over 32 MiB');
+  }
+  if (thrown.code === 'FST_ERR_BAD_URL') {
+    return new YardError('ref.invalid', 'the path is not URL-encoded');
   }
   if (thrown.statusCode !== undefined && thrown.statusCode < 500) {
     return new YardError('input.request', thrown.message);
   }
-  log.error({ err: thrown.stack }, 'internal.handler: a route threw');
   return new YardError('internal.handler', 'this is a fault of ours; it was logged');
 }
 
-/** Names of things never hold these, so whoever sends them is after files. */
-function checkPath(request: IncomingMessage): void {
-  const path = request.url?.split('?')[0] ?? '';
-  if (/%2f|%5c|%00|\/\.\.(\/|$)|%2e%2e/i.test(path) && !path.includes('/artifacts/')) {
+/** No name of ours holds these but an artifact's, which is checked apart. */
+function checkPath(url: string): void {
+  const path = url.split('?')[0]!;
+  const isArtifact = path.includes('/artifacts/');
+  if (/%00|\/\.\.?(\/|$)/i.test(path) || (!isArtifact && /%2f|%5c|%2e%2e/i.test(path))) {
     throw new YardError('ref.invalid', 'the path holds what no name of ours does');
   }
 }

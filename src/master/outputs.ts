@@ -114,7 +114,9 @@ export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
         return openComplete(key, facts, range);
       }
       const size = (await blobs.stat(key))?.bytes ?? 0;
-      const { from, to } = resolve(range, size);
+      // Who follows may begin where nothing is yet.
+      const isAtEnd = follow && !isOver && range?.from === size;
+      const { from, to } = isAtEnd ? { from: size, to: size } : resolve(range, size);
       if (!follow || isOver) {
         const body = from >= to ? Readable.from([]) : await blobs.get(key, { from, to });
         return { body, size, complete: isOver, from, to };
