@@ -132,7 +132,8 @@ test('an abort ends git before it is reported, and harms no later fetch', async 
   controller.abort(new Error('the run was aborted'));
   await expect(hanging).rejects.toThrow('the run was aborted');
 
-  expect(isAlive(Number(readFileSync(join(work, 'pid'), 'utf8')))).toBe(false);
+  const pid = Number(readFileSync(join(work, 'pid'), 'utf8'));
+  await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 10_000);
   expect(filesIn(await checkout(makeRepository({ file: 'x' }), git))).toEqual(['file']);
 });
 
