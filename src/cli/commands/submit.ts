@@ -80,7 +80,7 @@ function howOptions(submit: Command): void {
     .option('--label <k=v>', 'only on slaves with this label; again and again', pair)
     .option('--resource <k=n>', 'what it needs of the slave, as cpus=2; again and again', amount)
     .addOption(new Option('--isolation <how>', 'what it runs in').choices(['none', 'bwrap']))
-    .option('--exclusive', 'never twice at once, even if a slave is cut off')
+    .option('--exclusive', 'asks never to run twice at once (kept with the run; not enforced yet)')
     .option('--timeout <d>', 'at most so long, from the start of its preparation', duration)
     .option('--queue-timeout <d>', 'wait at most so long for a slave', duration)
     .option('--output-timeout <d>', 'at most so long without output', duration)
