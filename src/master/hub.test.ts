@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { LEASE_MS, finishedMessage, openYard, reportOf, settled } from '../../test/kit/yard.ts';
 import { toMaster } from '../protocol/to-master.ts';
 import type { FinishedReport } from '../protocol/to-master.ts';
-import type { Assignment } from '../protocol/to-slave.ts';
+import { runRequest } from '../protocol/run.ts';
 
 const held = (claim: { runId: string; attempt: number; token: string }, phase = 'executing') => [
   { ...claim, phase: phase as 'executing' },
@@ -436,21 +436,12 @@ test('a slave that came back after a restart and falls silent is lost after its 
 
 test('a run that is aborted before its assignment is sent is not started', async () => {
   let ready: () => void = () => {};
-  const rest: Omit<Assignment, 'runId' | 'attempt' | 'token'> = {
-    argv: ['true'],
-    env: {},
-    isolation: 'none',
-    timeoutMs: 0,
-    outputTimeoutMs: 0,
-    graceMs: 0,
-    outputBytesMax: 1024,
-    exclusive: false,
-  };
-  const assignmentOf = async () => {
+  const request = runRequest.parse({ argv: ['true'] });
+  const takeOrigin = async () => {
     await new Promise<void>((resolve) => (ready = resolve));
-    return rest;
+    return { request, createdAt: 0 };
   };
-  const yard = await openYard({ hub: { assignmentOf } });
+  const yard = await openYard({ hub: { takeOrigin } });
   const slave = await yard.welcomed('s1');
   const id = await yard.run();
   await settled();

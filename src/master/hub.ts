@@ -8,14 +8,14 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import { normalArch } from '../protocol/run.ts';
 import type { FinishedReport, Hello, ToMaster } from '../protocol/to-master.ts';
-import type { Assignment, ToSlave } from '../protocol/to-slave.ts';
+import type { ToSlave } from '../protocol/to-slave.ts';
 import type { Connection } from '../protocol/transport.ts';
 import { PROTOCOL, VERSION } from '../protocol/version.ts';
 import type { Transaction } from './ledger.ts';
 import { helloFault } from './greeting.ts';
 import type { SlaveIdentity } from './greeting.ts';
 import { makeLeases } from './leases.ts';
-import type { RunRecord, SlaveRecord } from './records.ts';
+import type { RunOrigin, RunRecord, SlaveRecord } from './records.ts';
 import type { Yard } from './yard.ts';
 
 export interface HubPorts {
@@ -25,8 +25,8 @@ export interface HubPorts {
   log: Log;
   masterEpoch: number;
   leaseMs: number;
-  /** What an attempt needs beyond the run's record. */
-  assignmentOf: (run: RunRecord) => Promise<Omit<Assignment, 'runId' | 'attempt' | 'token'>>;
+  /** Called once for each attempt, when it is given to its slave. */
+  takeOrigin: (runId: string) => RunOrigin | Promise<RunOrigin>;
   /** Makes a report's outputs and artifacts complete on our disk, or rejects. */
   keep: (report: FinishedReport) => Promise<void> | undefined;
   /** Bytes held of an attempt's streams. */
@@ -365,17 +365,43 @@ export function makeHub(ports: HubPorts): Hub {
 
   // What the yard asks of slaves.
 
-  async function assign(run: RunRecord): Promise<void> {
+  function assign(run: RunRecord): void {
     const session = sessions.get(run.context.slave ?? '');
-    const rest = await ports.assignmentOf(run);
+    if (!session) return;
+    const origin = ports.takeOrigin(run.id);
+    if (!(origin instanceof Promise)) return sendAssign(session, run, origin);
+    origin.then(
+      (found) => sendAssign(session, run, found),
+      (error: unknown) => log.error({ run: run.id, err: String(error) }, 'cannot assign'),
+    );
+  }
+
+  function sendAssign(session: Session, run: RunRecord, { request }: RunOrigin): void {
     // A session that ended meanwhile is settled by its next HELLO or its lease.
-    if (!session || !isCurrent(session)) return;
+    if (!isCurrent(session) || !session.welcomed) return;
     const { attempt, token } = run.context;
     const now = yard.ledger.live(run.id);
     if (now?.context.attempt !== attempt || now.state !== 'PENDING.assigned') {
       return unassign(session.name, run.id, attempt);
     }
-    send(session, { type: 'assign', runId: run.id, attempt, token: token!, ...rest });
+    const { argv, formula, bundle, env, isolation, exclusive } = request;
+    const { timeoutMs, outputTimeoutMs, graceMs, outputBytesMax } = request;
+    send(session, {
+      type: 'assign',
+      runId: run.id,
+      attempt,
+      token: token!,
+      argv,
+      formula,
+      bundle,
+      env,
+      isolation,
+      timeoutMs,
+      outputTimeoutMs,
+      graceMs,
+      outputBytesMax,
+      exclusive,
+    });
   }
 
   /** Aborted before its slave heard of it: there is nothing to stop there. */
@@ -398,10 +424,7 @@ export function makeHub(ports: HubPorts): Hub {
   }
 
   yard.connectSlaves({
-    assign: (run) =>
-      void assign(run).catch((error: unknown) =>
-        log.error({ run: run.id, err: String(error) }, 'cannot assign'),
-      ),
+    assign,
     stop(run) {
       const session = sessions.get(run.context.slave ?? '');
       const { attempt } = run.context;

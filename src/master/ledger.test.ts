@@ -3,16 +3,14 @@ import { finishedMessage, me, openYard, settled } from '../../test/kit/yard.ts';
 import { runMachine } from '../machines/run.ts';
 import type { RunContext, RunEvent, RunInput } from '../machines/run.ts';
 import { runTable } from './ledger.ts';
-import { keys } from './records.ts';
-import type { EventRecord, RunRecord } from './records.ts';
+import { makeArchive } from './archive.ts';
+import type { EventRecord } from './records.ts';
 import { runRequest } from '../protocol/run.ts';
 
 type TestYard = Awaited<ReturnType<typeof openYard>>;
 
 async function historyOf(yard: TestYard, id: string): Promise<EventRecord[]> {
-  const { events } = await yard.at(id);
-  const entries = await yard.memory.getMany(events.map(keys.event));
-  return entries.map((entry) => yard.yard.ledger.codec.unpack<EventRecord>(entry!.value));
+  return makeArchive(yard.memory).historyOf(await yard.at(id));
 }
 
 /** The run as its history alone gives it. */
@@ -166,8 +164,12 @@ test('a restart finds every run that is not done, and numbers go on where they w
   expect((await second.at(a)).state).toBe('COMPLETE');
   expect(second.yard.ledger.lastSeq()).toBe(first.yard.ledger.lastSeq());
   expect(await second.at(b)).toEqual(await first.at(b));
-  const entry = await first.memory.get(keys.run(b));
-  expect(first.yard.ledger.codec.unpack<RunRecord>(entry!.value).state).toBe('PENDING.assigned');
+  const all: [string, string][] = [];
+  for await (const { id, state } of makeArchive(first.memory).newestFirst()) all.push([id, state]);
+  expect(all).toEqual([
+    [b, 'PENDING.assigned'],
+    [a, 'COMPLETE'],
+  ]);
 });
 
 test('a decision that throws changes nothing', async () => {

@@ -16,15 +16,11 @@ import { slaveMachine } from '../machines/slave.ts';
 import type { SlaveContext, SlaveEffect, SlaveEvent } from '../machines/slave.ts';
 import { deriveTable } from '../machines/table.ts';
 import { isDone } from '../protocol/run.ts';
-import { CODEC_TABLE, keys, makeRecordCodec, pack, unpack } from './records.ts';
-import type {
-  EventRecord,
-  JobRecord,
-  RecordCodec,
-  RunFacts,
-  RunRecord,
-  SlaveRecord,
-} from './records.ts';
+import type { Archive } from './archive.ts';
+import { factsOf, limitsOf } from './origin.ts';
+import { keys, pack, unpack } from './records.ts';
+import type { EventRecord, JobRecord, RunOrigin, RunRecord, SlaveRecord } from './records.ts';
+import { packEvents, packOrigin, packRun } from './rows.ts';
 import type { Fence, Op, StateStore } from './store/port.ts';
 
 export const runTable = deriveTable<RunContext, RunEvent, RunEffect>(runMachine);
@@ -40,7 +36,12 @@ interface Cell<T> {
 export interface Transaction {
   /** Undefined: the run's machine does not react to this. */
   run: (id: string, event: RunEvent, by: string) => RunRecord | undefined;
-  createRun: (id: string, input: RunInput, facts: RunFacts, at: number, by: string) => RunRecord;
+  createRun: (
+    id: string,
+    origin: RunOrigin,
+    input: Omit<RunInput, 'limits'>,
+    by: string,
+  ) => RunRecord;
   job: (id: string, event: JobEvent) => void;
   createJob: (job: Omit<JobRecord, 'state' | 'context'>) => void;
   slave: (name: string, event: SlaveEvent, facts?: SlaveRecord['facts']) => SlaveRecord | undefined;
@@ -77,17 +78,23 @@ export interface Ledger {
   slave: (name: string) => SlaveRecord | undefined;
   findJob: (id: string) => Promise<JobRecord | undefined>;
   lastSeq: () => number;
-  /** Reads and writes the records of runs and events. */
-  readonly codec: RecordCodec;
   /** Reads what a restart needs; call before anything else. */
   load: () => Promise<void>;
 }
 
-export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks): Ledger {
+export interface LedgerPorts {
+  store: StateStore;
+  archive: Archive;
+  fence: Fence;
+}
+
+/** Events in one value; beyond, they take several. */
+const EVENTS_TOGETHER_MAX = 1000;
+
+export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: LedgerHooks): Ledger {
   const runs = new Map<string, Cell<RunRecord>>();
   const slaves = new Map<string, Cell<SlaveRecord>>();
   const jobs = new Map<string, Cell<JobRecord>>();
-  const codec = makeRecordCodec();
   let seq = 0;
   let failed = false;
 
@@ -170,16 +177,20 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
         settle(before, after, decision.effects);
         return after;
       },
-      createRun(id, input, facts, at, by) {
+      createRun(id, origin, input, by) {
         assert(!runs.has(id), 'a run is created once');
-        const event: RunEvent = { type: 'run.submitted', at };
-        const decision = runTable.decide('NEW', initialContext(input), event);
+        const facts = factsOf(origin);
+        const event: RunEvent = { type: 'run.submitted', at: origin.createdAt };
+        const limits = limitsOf(origin.request);
+        const decision = runTable.decide('NEW', initialContext({ ...input, limits }), event);
         assert(decision, 'a new run can be submitted');
         const { state, context } = decision;
         const cell = { latest: undefined as unknown as RunRecord, durable: undefined };
         runs.set(id, cell);
         const after = append(cell, undefined, { id, state, context, facts }, event, by);
-        extra.push({ put: keys.live(id), value: NOTHING });
+        const packed = packOrigin(origin);
+        extra.push({ put: keys.origin(id), value: packed });
+        archive.keepAtHand(id, packed);
         settle(undefined, after, decision.effects);
         return after;
       },
@@ -228,15 +239,16 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
       tx,
       ops(): Op[] {
         const ops = extra;
-        for (const [, record] of touched) {
-          ops.push({ put: keys.run(record.id), value: codec.pack(record) });
-          if (isDone(record.state)) ops.push({ del: keys.live(record.id) });
+        for (const record of touched.values()) {
+          const value = packRun(record);
+          if (isDone(record.state)) {
+            ops.push({ put: keys.done(record.id), value }, { del: keys.live(record.id) });
+          } else ops.push({ put: keys.live(record.id), value });
         }
-        for (const event of events) {
-          ops.push({ put: keys.event(event.seq), value: codec.pack(event) });
+        for (let at = 0; at < events.length; at += EVENTS_TOGETHER_MAX) {
+          const together = events.slice(at, at + EVENTS_TOGETHER_MAX);
+          ops.push({ put: keys.events(together[0]!.seq), value: packEvents(together) });
         }
-        const growth = codec.takeGrowth();
-        if (growth) ops.push({ put: CODEC_TABLE, value: growth });
         for (const latest of touchedSlaves.values()) {
           ops.push({ put: keys.slave(latest.name), value: pack(latest) });
         }
@@ -262,29 +274,10 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
   }
 
   async function load(): Promise<void> {
-    codec.load((await store.get(CODEC_TABLE))?.value);
-    for await (const { key } of store.scan({
-      gte: 'event/',
-      lt: 'event0',
-      reverse: true,
-      limit: 1,
-    })) {
-      seq = Number(key.slice('event/'.length));
+    seq = await archive.lastSeq();
+    for await (const run of archive.liveRuns()) {
+      runs.set(run.id, { latest: run, durable: run });
     }
-    let ids: string[] = [];
-    const readRuns = async () => {
-      for (const entry of await store.getMany(ids.map(keys.run))) {
-        if (!entry) throw new YardError('store.corrupt', 'a live run has no record');
-        const record = codec.unpack<RunRecord>(entry.value);
-        runs.set(record.id, { latest: record, durable: record });
-      }
-      ids = [];
-    };
-    for await (const { key } of store.scan({ gte: 'live/', lt: 'live0' })) {
-      ids.push(key.slice('live/'.length));
-      if (ids.length >= 1000) await readRuns();
-    }
-    await readRuns();
     for await (const { value } of store.scan({ gte: 'slave/', lt: 'slave0' })) {
       const record = unpack<SlaveRecord>(value);
       slaves.set(record.name, { latest: record, durable: record });
@@ -306,9 +299,7 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
     liveRuns: () => Array.from(runs.values(), ({ latest }) => latest),
     async findRun(id) {
       const cell = runs.get(id);
-      if (cell) return cell.durable;
-      const entry = await store.get(keys.run(id));
-      return entry && codec.unpack<RunRecord>(entry.value);
+      return cell ? cell.durable : archive.findDone(id);
     },
     *slaves() {
       for (const { latest } of slaves.values()) yield latest;
@@ -321,11 +312,8 @@ export function makeLedger(store: StateStore, fence: Fence, hooks: LedgerHooks):
       return entry && unpack<JobRecord>(entry.value);
     },
     lastSeq: () => seq,
-    codec,
   };
 }
-
-const NOTHING = new Uint8Array(0);
 
 function initialContext(input: RunInput): RunContext {
   const make = runMachine.config.context as unknown as (args: { input: RunInput }) => RunContext;

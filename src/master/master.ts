@@ -8,9 +8,7 @@ import { YardError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { makeIds } from '../base/random.ts';
 import type { Random } from '../base/random.ts';
-import type { RunRequest } from '../protocol/run.ts';
-import { runRequest } from '../protocol/run.ts';
-import type { Assignment } from '../protocol/to-slave.ts';
+import { makeArchive } from './archive.ts';
 import { makeCredentials } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import { makeHub } from './hub.ts';
@@ -19,8 +17,6 @@ import { makeMessageTaker } from './messages.ts';
 import type { MessagePorts, MessageTaker } from './messages.ts';
 import { makeMetrics } from './metrics.ts';
 import { makeOutputKeeper } from './outputs.ts';
-import { keys, unpack } from './records.ts';
-import type { RunRecord } from './records.ts';
 import { makeService } from './service.ts';
 import type { BlobStore, StateStore } from './store/port.ts';
 import { makeYard } from './yard.ts';
@@ -55,7 +51,6 @@ export interface Master {
 /** Slaves reconnect with at most this backoff; a restarted master waits for them (step 8). */
 const BACKOFF_MAX_MS = 5_000;
 const SHARD = 'yard';
-const REQUESTS_AT_HAND_MAX = 2_000;
 
 /** Opens the store, raises the epoch, loads what lives; nothing is served before it resolves. */
 export async function openMaster(ports: MasterPorts): Promise<Master> {
@@ -64,8 +59,8 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
   await store.open();
   const fence = await store.leases.acquire(SHARD, ids.random(10), leaseMs);
   if (!fence) throw new YardError('store.locked', 'another master owns this store');
-  const yard = makeYard({ store, fence, clock, ids, log });
-  const requests = makeRequests(store);
+  const archive = makeArchive(store);
+  const yard = makeYard({ store, archive, fence, clock, ids, log });
   const outputs = makeOutputKeeper({
     blobs,
     log,
@@ -81,7 +76,7 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
     log,
     masterEpoch: fence.epoch,
     leaseMs,
-    assignmentOf: async (run) => assignmentOf(run, await requests.get(run.id)),
+    takeOrigin: archive.takeOrigin,
     keep: outputs.keep,
     sizesOf: outputs.sizesOf,
   });
@@ -91,6 +86,7 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
   const service = makeService({
     yard,
     store,
+    archive,
     blobs,
     outputs,
     credentials,
@@ -100,7 +96,6 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
     allowGitFile,
     messages: () => taker,
     metrics: makeMetrics({ yard, hub, clock }),
-    remember: (runId, request) => requests.remember(runId, request),
   });
   if (ports.rules) {
     const arches = () => [...new Set([...yard.rooms.values()].map(({ arch }) => arch))].sort();
@@ -124,47 +119,6 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
       await store.close();
       await blobs.close();
     },
-  };
-}
-
-/** Requests of runs that will be granted soon are kept at hand, the others are read. */
-function makeRequests(store: StateStore) {
-  const atHand = new Map<string, RunRequest>();
-  return {
-    remember(runId: string, request: RunRequest): void {
-      atHand.set(runId, request);
-      if (atHand.size > REQUESTS_AT_HAND_MAX) atHand.delete(atHand.keys().next().value!);
-    },
-    async get(runId: string): Promise<RunRequest> {
-      const known = atHand.get(runId);
-      if (known) {
-        atHand.delete(runId);
-        return known;
-      }
-      const entry = await store.get(keys.request(runId));
-      if (!entry) throw new YardError('store.corrupt', `run ${runId} has no request`);
-      return runRequest.parse(unpack(entry.value));
-    },
-  };
-}
-
-function assignmentOf(
-  run: RunRecord,
-  request: RunRequest,
-): Omit<Assignment, 'runId' | 'attempt' | 'token'> {
-  const { argv, formula, env, bundle, isolation } = request;
-  const { timeoutMs, outputTimeoutMs, graceMs, outputBytesMax } = request;
-  return {
-    ...(argv ? { argv } : {}),
-    ...(formula ? { formula } : {}),
-    ...(bundle === undefined ? {} : { bundle }),
-    env,
-    isolation,
-    timeoutMs,
-    outputTimeoutMs,
-    graceMs,
-    outputBytesMax,
-    exclusive: run.facts.exclusive,
   };
 }
 

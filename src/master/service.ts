@@ -5,14 +5,14 @@ import { YardError, quote } from '../base/errors.ts';
 import type { Ids } from '../base/random.ts';
 import { formatInstant } from '../base/units.ts';
 import type { RunQuery } from '../protocol/http.ts';
-import { isDone, runRequest } from '../protocol/run.ts';
+import { isDone } from '../protocol/run.ts';
 import type { RunRequest, RunStatus } from '../protocol/run.ts';
+import type { Archive } from './archive.ts';
 import type { Credentials } from './credentials.ts';
 import type { MessageTaker } from './messages.ts';
 import { artifactKey, outputKey } from './outputs.ts';
 import type { OutputKeeper } from './outputs.ts';
-import { keys, unpack } from './records.ts';
-import type { EventRecord, RunRecord } from './records.ts';
+import type { RunRecord } from './records.ts';
 import { historyOf, jobStatusOf, slaveStatusOf, statusOf } from './status.ts';
 import type { BlobStore, StateStore } from './store/port.ts';
 import { bundleKey, makeSubmit } from './submit.ts';
@@ -23,6 +23,7 @@ import type { Yard } from './yard.ts';
 export interface ServicePorts {
   yard: Yard;
   store: StateStore;
+  archive: Archive;
   blobs: BlobStore;
   outputs: OutputKeeper;
   credentials: Credentials;
@@ -33,19 +34,18 @@ export interface ServicePorts {
   /** Set once the master is ready to take messages. */
   messages: () => MessageTaker | undefined;
   metrics: () => Promise<string>;
-  remember: (runId: string, request: RunRequest) => void;
 }
 
 const BUNDLE_BYTES_MAX = 4 * 2 ** 30;
 const ARTIFACT_BYTES_MAX = 2 ** 30;
 
 export function makeService(ports: ServicePorts): MasterService {
-  const { yard, store, credentials } = ports;
+  const { yard, store, archive, credentials } = ports;
   const { submit } = makeSubmit(ports);
   return {
     authenticate: async (token) => credentials.authenticate(token),
     submit,
-    watch: makeWatch(yard, store),
+    watch: makeWatch(yard, archive),
     metrics: ports.metrics,
     async readiness() {
       const { writable } = await store.health();
@@ -72,7 +72,7 @@ export function makeService(ports: ServicePorts): MasterService {
 
 type Submit = ReturnType<typeof makeSubmit>['submit'];
 
-function runRoutes({ yard, store, clock, baseUrl }: ServicePorts, submit: Submit) {
+function runRoutes({ yard, archive, clock, baseUrl }: ServicePorts, submit: Submit) {
   async function getRecord(runId: string): Promise<RunRecord> {
     const run = await yard.ledger.findRun(runId);
     if (run) return run;
@@ -84,9 +84,9 @@ function runRoutes({ yard, store, clock, baseUrl }: ServicePorts, submit: Submit
   const getRun = async (runId: string) => statusOf(await getRecord(runId), baseUrl());
 
   async function getRequest(runId: string): Promise<RunRequest> {
-    const entry = await store.get(keys.request(runId));
-    if (!entry) await getRecord(runId);
-    return runRequest.parse(unpack(entry!.value));
+    const origin = await archive.findOrigin(runId);
+    if (!origin) await getRecord(runId);
+    return origin!.request;
   }
 
   async function waitRun(runId: string, waitMs: number, signal: AbortSignal): Promise<RunStatus> {
@@ -112,9 +112,7 @@ function runRoutes({ yard, store, clock, baseUrl }: ServicePorts, submit: Submit
     waitRun,
     async listRuns({ state, slave, job, name, limit, before }: RunQuery) {
       const found: RunStatus[] = [];
-      const lt = before === undefined ? 'run0' : keys.run(before);
-      for await (const { value } of store.scan({ gte: 'run/', lt, reverse: true })) {
-        const run = yard.ledger.codec.unpack<RunRecord>(value);
+      for await (const run of archive.newestFirst(before)) {
         const [outer] = run.state.split('.');
         if (state && !(state as string[]).includes(outer!)) continue;
         if (slave !== undefined && run.context.slave !== slave) continue;
@@ -126,13 +124,7 @@ function runRoutes({ yard, store, clock, baseUrl }: ServicePorts, submit: Submit
       return found;
     },
     async history(runId: string) {
-      const run = await getRecord(runId);
-      const entries = await store.getMany(run.events.map(keys.event));
-      return entries.map((entry) => {
-        if (!entry)
-          throw new YardError('store.corrupt', `run ${runId} misses a part of its history`);
-        return historyOf(yard.ledger.codec.unpack<EventRecord>(entry.value));
-      });
+      return (await archive.historyOf(await getRecord(runId))).map(historyOf);
     },
     async abortRun(runId: string, by: Principal, why: string) {
       const run = await getRecord(runId);

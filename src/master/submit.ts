@@ -4,12 +4,13 @@ import { YardError, nearest, quote } from '../base/errors.ts';
 import type { Ids } from '../base/random.ts';
 import type { RunInput } from '../machines/run.ts';
 import { parseBundleRef } from '../protocol/bundle-ref.ts';
-import { ARCHES, isDone, normalArch } from '../protocol/run.ts';
+import { ARCHES, isDone } from '../protocol/run.ts';
 import type { RunRequest } from '../protocol/run.ts';
 import type { Principal, Submitted } from '../protocol/service.ts';
 import type { Transaction } from './ledger.ts';
+import { wantedArch } from './origin.ts';
 import { keys, pack, unpack } from './records.ts';
-import type { RunFacts, RunRecord } from './records.ts';
+import type { RunOrigin, RunRecord } from './records.ts';
 import type { BlobStore, StateStore } from './store/port.ts';
 import { badEndOf } from './yard.ts';
 import type { Yard } from './yard.ts';
@@ -21,8 +22,6 @@ export interface SubmitPorts {
   clock: Clock;
   ids: Ids;
   allowGitFile: boolean;
-  /** Keeps a request at hand that will be needed within moments. */
-  remember: (runId: string, request: RunRequest) => void;
 }
 
 const RECENT_KEYS_MAX = 10_000;
@@ -42,9 +41,8 @@ interface Looked {
 }
 
 interface Prepared {
-  request: RunRequest;
-  facts: RunFacts;
-  input: RunInput;
+  origin: RunOrigin;
+  input: { blockers: string[]; hold: RunInput['hold'] };
   /** Set where a client's key names the run. */
   keyDigest?: string;
   contentDigest?: string;
@@ -61,28 +59,13 @@ export function makeSubmit(ports: SubmitPorts) {
   const recent = new Map<string, RecentKey>();
 
   async function prepare(request: RunRequest, by: Principal, job?: string): Promise<Prepared> {
-    const arch = request.arch === undefined ? undefined : knownArch(request.arch);
+    checkArch(request.arch);
     if (request.bundle !== undefined) await checkBundle(request.bundle, ports);
-    const blockers: string[] = [];
-    const { retries, retry, timeoutMs, queueTimeoutMs, graceMs, lostMax } = request;
+    const requestor = request.requestor ?? (by.kind === 'anonymous' ? undefined : by.name);
     const prepared: Prepared = {
-      request,
-      facts: {
-        name: request.name ?? request.formula?.item.slice(0, 200) ?? commandName(request.argv),
-        job,
-        arch,
-        labels: request.labels,
-        resources: request.resources,
-        isolation: request.isolation,
-        priority: request.priority,
-        exclusive: request.exclusive,
-        requestor: request.requestor ?? (by.kind === 'anonymous' ? undefined : by.name),
-        bundle: request.bundle,
-        createdAt: clock.wall(),
-      },
+      origin: { request, job, requestor, createdAt: clock.wall() },
       input: {
-        limits: { retries, ...retry, timeoutMs, queueTimeoutMs, graceMs, lostMax },
-        blockers,
+        blockers: [],
         hold: request.held ? { by: by.name, note: 'held at submit' } : undefined,
       },
     };
@@ -94,7 +77,7 @@ export function makeSubmit(ports: SubmitPorts) {
   }
 
   /** The run that an earlier submit with this key made; other content is an error (S25). */
-  async function findByKey({ keyDigest, contentDigest, request }: Prepared) {
+  async function findByKey({ keyDigest, contentDigest, origin }: Prepared) {
     if (keyDigest === undefined) return undefined;
     const entry = recent.has(keyDigest) ? undefined : await store.get(keys.submitKey(keyDigest));
     const known =
@@ -103,26 +86,24 @@ export function makeSubmit(ports: SubmitPorts) {
     if (known.contentDigest === contentDigest) return known;
     throw new YardError(
       'key.conflict',
-      `key ${quote(request.key)} was used for run ${known.runId} with another content`,
+      `key ${quote(origin.request.key)} was used for run ${known.runId} with another content`,
       { hint: 'choose another key, or repeat the same request' },
     );
   }
 
   function create(tx: Transaction, prepared: Prepared, id: string, by: Principal): RunRecord {
-    const { request, facts, input, keyDigest, contentDigest } = prepared;
-    tx.put(keys.request(id), pack(request));
+    const { origin, input, keyDigest, contentDigest } = prepared;
     if (keyDigest !== undefined && contentDigest !== undefined) {
       tx.put(keys.submitKey(keyDigest), pack({ runId: id, contentDigest }));
     }
-    ports.remember(id, request);
-    return tx.createRun(id, input, facts, facts.createdAt, by.name);
+    return tx.createRun(id, origin, input, by.name);
   }
 
   /** Blockers that ended well are none; one that ended badly aborts its dependent at once. */
   async function resolveBlockers(prepared: Prepared, among: ReadonlySet<string>) {
     const ended: RunRecord[] = [];
     const blockers: string[] = [];
-    for (const id of new Set(prepared.request.after)) {
+    for (const id of new Set(prepared.origin.request.after)) {
       const live = yard.ledger.live(id);
       if (among.has(id) || (live && !isDone(live.state))) {
         blockers.push(id);
@@ -200,7 +181,7 @@ export function makeSubmit(ports: SubmitPorts) {
 
   /** Looks blockers up until none of them ends while the others are looked up. */
   async function resolveAll(looked: Looked[], among: ReadonlySet<string>): Promise<void> {
-    const waits = ({ prepared }: Looked) => prepared.request.after.length > 0;
+    const waits = ({ prepared }: Looked) => prepared.origin.request.after.length > 0;
     const isStale = ({ prepared, ended }: Looked) =>
       prepared.input.blockers.some(
         (id) => !among.has(id) && !isWaiting(id) && !ended.some((blocker) => blocker.id === id),
@@ -215,11 +196,10 @@ export function makeSubmit(ports: SubmitPorts) {
   return { submit };
 }
 
-function knownArch(text: string): string | undefined {
-  if (text === 'noarch' || text === 'any') return undefined;
-  const arch = normalArch(text);
-  if ((ARCHES as readonly string[]).includes(arch)) return arch;
-  const like = nearest(text, ARCHES);
+function checkArch(text: string | undefined): void {
+  const arch = wantedArch(text);
+  if (arch === undefined || (ARCHES as readonly string[]).includes(arch)) return;
+  const like = nearest(text!, ARCHES);
   throw new YardError('input.arch', `${quote(text)} unknown`, {
     hint: like ? `did you mean "${like}"?` : `known: ${ARCHES.join(', ')}`,
   });
@@ -232,10 +212,6 @@ async function checkBundle(ref: string, { blobs, allowGitFile }: SubmitPorts): P
   if (!held?.sealed) {
     throw new YardError('bundle.unknown', `${parsed.id} is not here`, { hint: 'upload it first' });
   }
-}
-
-function commandName(argv: readonly string[] | undefined): string | undefined {
-  return argv?.join(' ').slice(0, 200);
 }
 
 function digest(text: string): string {

@@ -1,16 +1,13 @@
 import type { HistoryEvent } from '../protocol/http.ts';
 import { isDone } from '../protocol/run.ts';
 import type { WatchFilter, Watcher } from '../protocol/service.ts';
-import { keys } from './records.ts';
+import type { Archive } from './archive.ts';
 import type { EventRecord } from './records.ts';
 import { historyOf } from './status.ts';
-import type { StateStore } from './store/port.ts';
 import type { Yard } from './yard.ts';
 
-const PAGE = 500;
-
 /** Gives each watcher every event after its `since`, once and in order: the store's, then live. */
-export function makeWatch(yard: Yard, store: StateStore) {
+export function makeWatch(yard: Yard, archive: Archive) {
   const watchers = new Set<(events: EventRecord[]) => void>();
   yard.onEvents((events) => {
     for (const watcher of watchers) watcher(events);
@@ -48,14 +45,9 @@ export function makeWatch(yard: Yard, store: StateStore) {
     return { stop };
 
     async function replay(): Promise<void> {
-      for (let page = [] as EventRecord[]; !stopped;) {
-        page = [];
-        const range = { gte: keys.event(at + 1), lt: 'event0', limit: PAGE };
-        for await (const { value } of store.scan(range))
-          page.push(yard.ledger.codec.unpack<EventRecord>(value));
-        if (page.length === 0) return;
-        tell(page);
-        if (page.length < PAGE) return;
+      for await (const events of archive.eventsFrom(at + 1)) {
+        if (stopped) return;
+        tell(events);
       }
     }
   };

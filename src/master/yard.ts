@@ -10,6 +10,7 @@ import type { RunEffect } from '../machines/run.ts';
 import type { JobEffect } from '../machines/job.ts';
 import type { SlaveEffect } from '../machines/slave.ts';
 import { isDone } from '../protocol/run.ts';
+import type { Archive } from './archive.ts';
 import { makeDeadlines } from './deadlines.ts';
 import { makeLedger } from './ledger.ts';
 import type { Ledger, Transaction } from './ledger.ts';
@@ -21,6 +22,7 @@ import type { Fence, StateStore } from './store/port.ts';
 
 export interface YardPorts {
   store: StateStore;
+  archive: Archive;
   fence: Fence;
   clock: Clock;
   ids: Ids;
@@ -68,7 +70,7 @@ export function slotKey(runId: string, attempt: number): string {
   return `${runId}.${attempt}`;
 }
 
-export function makeYard({ store, fence, clock, ids, log }: YardPorts): Yard {
+export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts): Yard {
   const queue = makeQueue();
   const rooms = new Map<string, Room>();
   const dependents = new Map<string, Set<string>>();
@@ -127,42 +129,45 @@ export function makeYard({ store, fence, clock, ids, log }: YardPorts): Yard {
     );
   }
 
-  const ledger = makeLedger(store, fence, {
-    decided,
-    published(events) {
-      for (const listener of listeners) listener(events);
-      for (const { run } of watchers.size > 0 ? events : []) {
-        for (const wake of watchers.get(run) ?? []) wake();
-      }
-    },
-    runEffect(effect: RunEffect, run: RunRecord) {
-      if (effect === 'sendAssign') commands?.assign(run);
-      else if (effect === 'sendStop') commands?.stop(run);
-      else if (effect === 'conclude') {
-        for (const wake of waiters.get(run.id) ?? []) wake(run);
-        waiters.delete(run.id);
-      }
-    },
-    giveUp: (tx, slave) => commands?.giveUp(tx, slave),
-    slaveEffect(effect: Exclude<SlaveEffect, 'giveUpAttempts'>, slave: SlaveRecord) {
-      if (effect === 'tellDrain') commands?.tell(slave, 'drain');
-      else if (effect === 'tellResume') commands?.tell(slave, 'resume');
-    },
-    jobEffect(effect: JobEffect, job: JobRecord) {
-      if (effect !== 'abortRuns') return;
-      const { by, why } = job.context.abort ?? { by: 'nobody', why: '' };
-      const aborted = transact((tx) => {
-        for (const id of job.runs) {
-          tx.run(id, { type: 'abort.requested', at: clock.wall(), by, why }, by);
+  const ledger = makeLedger(
+    { store, archive, fence },
+    {
+      decided,
+      published(events) {
+        for (const listener of listeners) listener(events);
+        for (const { run } of watchers.size > 0 ? events : []) {
+          for (const wake of watchers.get(run) ?? []) wake();
         }
-      });
-      quietly(aborted);
+      },
+      runEffect(effect: RunEffect, run: RunRecord) {
+        if (effect === 'sendAssign') commands?.assign(run);
+        else if (effect === 'sendStop') commands?.stop(run);
+        else if (effect === 'conclude') {
+          for (const wake of waiters.get(run.id) ?? []) wake(run);
+          waiters.delete(run.id);
+        }
+      },
+      giveUp: (tx, slave) => commands?.giveUp(tx, slave),
+      slaveEffect(effect: Exclude<SlaveEffect, 'giveUpAttempts'>, slave: SlaveRecord) {
+        if (effect === 'tellDrain') commands?.tell(slave, 'drain');
+        else if (effect === 'tellResume') commands?.tell(slave, 'resume');
+      },
+      jobEffect(effect: JobEffect, job: JobRecord) {
+        if (effect !== 'abortRuns') return;
+        const { by, why } = job.context.abort ?? { by: 'nobody', why: '' };
+        const aborted = transact((tx) => {
+          for (const id of job.runs) {
+            tx.run(id, { type: 'abort.requested', at: clock.wall(), by, why }, by);
+          }
+        });
+        quietly(aborted);
+      },
+      fatal(error) {
+        log.error({ err: String(error) }, 'the store failed: this master ends');
+        rejectFatal(error);
+      },
     },
-    fatal(error) {
-      log.error({ err: String(error) }, 'the store failed: this master ends');
-      rejectFatal(error);
-    },
-  });
+  );
 
   /** A store that fails is heard of through `fatal`. */
   function quietly(promise: Promise<void>): void {

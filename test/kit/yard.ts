@@ -2,6 +2,7 @@ import { manualClock } from '../../src/base/clock.ts';
 import type { ManualClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { makeIds, seededRandom } from '../../src/base/random.ts';
+import { makeArchive } from '../../src/master/archive.ts';
 import { makeHub } from '../../src/master/hub.ts';
 import type { HubPorts } from '../../src/master/hub.ts';
 import type { EventRecord } from '../../src/master/records.ts';
@@ -69,7 +70,8 @@ export async function openYard(
   const fence = (await memory.leases.acquire('yard', 'test', LEASE_MS))!;
   const random = seededRandom(fence.epoch);
   const ids = makeIds(random);
-  const yard = makeYard({ store: gate.store, fence, clock, ids, log: silentLog });
+  const archive = makeArchive(gate.store);
+  const yard = makeYard({ store: gate.store, archive, fence, clock, ids, log: silentLog });
   const hub = makeHub({
     yard,
     clock,
@@ -77,16 +79,7 @@ export async function openYard(
     log: silentLog,
     masterEpoch: fence.epoch,
     leaseMs: LEASE_MS,
-    assignmentOf: async (run) => ({
-      argv: ['true'],
-      env: {},
-      isolation: 'none',
-      timeoutMs: 0,
-      outputTimeoutMs: 0,
-      graceMs: 10_000,
-      outputBytesMax: 65_536,
-      exclusive: run.facts.exclusive,
-    }),
+    takeOrigin: archive.takeOrigin,
     keep: () => undefined,
     sizesOf: async () => ({}),
     ...given.hub,
@@ -101,13 +94,13 @@ export async function openYard(
     clock,
     ids,
     allowGitFile: true,
-    remember: () => {},
   });
   return {
     clock,
     memory,
     gate,
     store: gate.store,
+    archive,
     fence,
     ids,
     yard,
