@@ -1,5 +1,6 @@
 /** The peer: BullMQ on a Redis that syncs each write, with its workers in their own processes. */
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Queue, QueueEvents } from 'bullmq';
 import { freePort, messageFrom, saying } from './processes.mjs';
@@ -16,7 +17,8 @@ export function hasRedis() {
 /** `task` is what a worker does with a job: `noop`, or `process` for a spawned /bin/true. */
 export async function startBullmq({ directory, start }, { workers, concurrency, task }) {
   const port = await freePort();
-  const args = ['--bind', '127.0.0.1', '--port', String(port), '--dir', directory, '--save', ''];
+  const data = mkdtempSync(join(directory, 'redis-'));
+  const args = ['--bind', '127.0.0.1', '--port', String(port), '--dir', data, '--save', ''];
   const redis = start('redis-server', [...args, '--appendonly', 'yes', '--appendfsync', 'always']);
   await saying(redis, /Ready to accept connections/);
   const script = join(import.meta.dirname, 'bullmq-worker.mjs');
@@ -27,7 +29,8 @@ export async function startBullmq({ directory, start }, { workers, concurrency, 
   );
   await Promise.all(children.map(messageFrom));
   const connection = { host: '127.0.0.1', port };
-  const queue = new Queue('bench', { connection });
+  // By default events beyond 10,000 are dropped, unread ones too, and the count would never end.
+  const queue = new Queue('bench', { connection, streams: { events: { maxLen: 1_000_000 } } });
   const events = new QueueEvents('bench', { connection });
   await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
   events.on('failed', ({ failedReason }) => {
@@ -41,6 +44,11 @@ export async function startBullmq({ directory, start }, { workers, concurrency, 
     async close() {
       await events.close();
       await queue.close();
+    },
+    async stop() {
+      for (const child of [...children, redis]) child.kill('SIGKILL');
+      await Promise.all([...children, redis].map(({ ended }) => ended));
+      rmSync(data, { recursive: true });
     },
   };
 }

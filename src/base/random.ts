@@ -26,8 +26,22 @@ function systemBytes(size: number): Uint8Array {
   return bytes;
 }
 
+/** Without a view of its own for four bytes. */
+function systemFloat(): number {
+  if (drawn + 4 > pool.length) {
+    randomFillSync(pool);
+    drawn = 0;
+  }
+  let value = 0;
+  for (const end = drawn + 4; drawn < end; drawn++) {
+    value = value * 256 + pool[drawn]!;
+    pool[drawn] = 0;
+  }
+  return value / 2 ** 32;
+}
+
 export const systemRandom: Random = {
-  float: () => new DataView(systemBytes(4).buffer).getUint32(0) / 2 ** 32,
+  float: systemFloat,
   bytes: systemBytes,
   fork: () => systemRandom,
 };

@@ -56,13 +56,25 @@ export function deriveTable<Context, Event extends { type: string }, Effect exte
     decide(state, context, event) {
       const rows = table.get(state)?.get(event.type);
       if (!rows) return undefined;
-      const row = rows.find(({ guard }) => !guard || guard({ context, event }, undefined));
-      if (!row) return undefined;
-      let next = context;
-      for (const update of row.updates) next = { ...next, ...update({ context: next, event }) };
-      return { state: row.target ?? state, context: next, effects: row.effects };
+      const step = { context, event };
+      for (const { guard, target = state, updates, effects } of rows) {
+        if (guard && !guard(step, undefined)) continue;
+        return { state: target, context: apply(updates, step), effects };
+      }
+      return undefined;
     },
   };
+}
+
+/** One copy for all the updates: each sees what those before it changed, as in xstate. */
+function apply<Context, Event>(
+  updates: readonly Update<Context, Event>[],
+  { context, event }: Args<Context, Event>,
+): Context {
+  if (updates.length === 0) return context;
+  const next = { ...context };
+  for (const update of updates) Object.assign(next as object, update({ context: next, event }));
+  return next;
 }
 
 function readRow(

@@ -255,12 +255,12 @@ export function makeHub(ports: HubPorts): Hub {
     report(
       yard.transact((tx) => {
         for (const message of messages) {
-          if (message.type === 'finished') {
+          if (message.type !== 'finished') decide(tx, session, message);
+          else {
             const kept = isWanted(message) ? ports.keep(message) : undefined;
-            if (kept) {
-              finishLater(session, message, kept);
-            } else finish(tx, session, message);
-          } else decide(tx, session, message);
+            if (kept) finishLater(session, message, kept);
+            else finish(tx, session, message);
+          }
         }
       }),
     );
@@ -355,9 +355,9 @@ export function makeHub(ports: HubPorts): Hub {
       slave: session.name,
       ending,
       jitter: ports.random.float(),
-      ...(outputs ? { outputs } : {}),
-      ...(artifacts.length > 0 ? { artifacts } : {}),
-      ...(notes.length > 0 ? { notes } : {}),
+      outputs,
+      artifacts: artifacts.length > 0 ? artifacts : undefined,
+      notes: notes.length > 0 ? notes : undefined,
     };
     tx.run(runId, event, by(session));
     tx.after(() => acknowledge(session, finished, false));

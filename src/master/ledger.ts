@@ -55,7 +55,7 @@ export interface LedgerHooks {
   /** At the decision, before the disk: where queues and deadlines are kept in step. */
   decided: (tx: Transaction, before: RunRecord | undefined, after: RunRecord) => void;
   /** After the disk, in order: everything that others may see. */
-  published: (events: EventRecord[]) => void;
+  published: (events: EventRecord[], steps: readonly RunRecord[]) => void;
   runEffect: (effect: RunEffect, run: RunRecord) => void;
   /** At the decision: all that a slave held is lost with it. */
   giveUp: (tx: Transaction, slave: SlaveRecord) => void;
@@ -139,6 +139,8 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
     const touchedSlaves = new Map<Cell<SlaveRecord>, SlaveRecord>();
     const touchedJobs = new Map<Cell<JobRecord>, JobRecord>();
     const events: EventRecord[] = [];
+    /** The run after each of the events. */
+    const steps: RunRecord[] = [];
     const effects: (() => void)[] = [];
 
     function append(
@@ -149,9 +151,11 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
       by: string,
     ): RunRecord {
       seq++;
+      const { id, state, context, facts } = next;
       const places = before ? [...before.events, seq] : [seq];
-      const record = { ...next, events: places };
-      events.push({ seq, run: next.id, n: places.length, by, state: next.state, event });
+      const record = { id, state, context, facts, events: places };
+      events.push({ seq, run: id, n: places.length, by, state, event });
+      steps.push(record);
       cell.latest = record;
       touched.set(cell, record);
       return record;
@@ -267,7 +271,7 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
           cell.durable = record;
           if (record.state === 'COMPLETED') jobs.delete(record.id);
         }
-        if (events.length > 0) hooks.published(events);
+        if (events.length > 0) hooks.published(events, steps);
         for (const effect of effects) effect();
       },
     };

@@ -51,19 +51,17 @@ export function makeMetrics(ports: { yard: Yard; hub: Hub; clock: Clock }): () =
     registers,
   }).set({ version: VERSION }, 1);
 
-  const startedAt = new Map<string, number>();
-  yard.onEvents((events) => {
-    for (const { run, state, event } of events) {
-      transitions.inc({ to: state });
-      if (event.type === 'run.submitted' || event.type === 'run.granted') {
-        if (event.type === 'run.granted' && startedAt.has(run)) {
-          queueSeconds.observe((event.at - startedAt.get(run)!) / 1000);
-        }
-        startedAt.set(run, event.at);
+  const byState = cached((to: string) => transitions.labels(to));
+  const byResult = cached((result: string) => durations.labels(result));
+  yard.onEvents((events, steps) => {
+    for (const [index, { state, event }] of events.entries()) {
+      byState(state).inc();
+      const { context, facts } = steps[index]!;
+      if (event.type === 'run.granted' && context.attempt === 1) {
+        queueSeconds.observe((event.at - facts.createdAt) / 1000);
       }
-      if (isDone(state) && startedAt.has(run)) {
-        durations.observe({ result: state }, Math.max(0, event.at - startedAt.get(run)!) / 1000);
-        startedAt.delete(run);
+      if (isDone(state) && context.startedAt !== undefined) {
+        byResult(state).observe(Math.max(0, event.at - context.startedAt) / 1000);
       }
     }
   });
@@ -80,5 +78,15 @@ export function makeMetrics(ports: { yard: Yard; hub: Hub; clock: Clock }): () =
     pending.set(yard.queue.size);
     sessions.set(hub.sessions());
     return registry.metrics();
+  };
+}
+
+/** Finding a child by its labels costs more than counting does. */
+function cached<T>(make: (label: string) => T): (label: string) => T {
+  const made = new Map<string, T>();
+  return (label) => {
+    let child = made.get(label);
+    if (!child) made.set(label, (child = make(label)));
+    return child;
   };
 }

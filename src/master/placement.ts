@@ -123,6 +123,8 @@ interface Queued {
   id: string;
   /** Lower goes first: after a loss before its class, then as it came. */
   order: number;
+  /** undefined: it was taken or removed, and stays in its list until it comes to the head. */
+  class_: QueueClass | undefined;
 }
 
 export interface QueueClass {
@@ -144,12 +146,13 @@ export interface Queue {
   takeFor: (room: Room) => string | undefined;
 }
 
-export function classKey({ arch, labels, resources, isolation }: Needs): string {
-  const sorted = (map: Record<string, unknown>) =>
-    Object.keys(map)
-      .sort()
-      .map((key) => [key, map[key]]);
-  return JSON.stringify([arch ?? '', isolation, sorted(labels), sorted(resources)]);
+export function classKey({ arch = '', labels, resources, isolation }: Needs): string {
+  return JSON.stringify([arch, isolation, sorted(labels), sorted(resources)]);
+}
+
+function sorted(map: Record<string, unknown>): [string, unknown][] {
+  const entries = Object.entries(map);
+  return entries.length < 2 ? entries : entries.sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** Runs that go before their class have orders below zero. */
@@ -163,16 +166,13 @@ function endOfAhead({ items, first }: { items: Queued[]; first: number }): numbe
 
 export function makeQueue(): Queue {
   const classes = new Map<string, QueueClass>();
-  const members = new Map<string, QueueClass>();
+  const waiting = new Map<string, Queued>();
   let counter = 0;
 
   function headOf(class_: QueueClass): { priority: number; head: Queued } | undefined {
     let best: { priority: number; head: Queued } | undefined;
     for (const [priority, list] of class_.lists) {
-      // Removed runs stay in the list until they come to its head.
-      while (list.first < list.items.length && !isMember(list.items[list.first]!, class_)) {
-        list.first++;
-      }
+      while (list.first < list.items.length && !list.items[list.first]!.class_) list.first++;
       const head = list.items[list.first];
       if (!head) class_.lists.delete(priority);
       else if (!best || priority > best.priority) best = { priority, head };
@@ -184,16 +184,15 @@ export function makeQueue(): Queue {
     return best;
   }
 
-  const orders = new Map<string, number>();
-  function isMember(item: Queued, class_: QueueClass): boolean {
-    return members.get(item.id) === class_ && orders.get(item.id) === item.order;
+  function remove(id: string): void {
+    const item = waiting.get(id);
+    if (item) leave(item);
   }
 
-  function remove(id: string): void {
-    const class_ = members.get(id);
-    if (!class_) return;
-    members.delete(id);
-    orders.delete(id);
+  function leave(item: Queued): void {
+    const class_ = item.class_!;
+    item.class_ = undefined;
+    waiting.delete(item.id);
     if (--class_.size === 0) classes.delete(class_.key);
   }
 
@@ -206,18 +205,17 @@ export function makeQueue(): Queue {
       let list = class_.lists.get(facts.priority);
       if (!list) class_.lists.set(facts.priority, (list = { items: [], first: 0 }));
       counter++;
-      const item = { id, order: ahead ? counter - AHEAD : counter };
+      const item = { id, order: ahead ? counter - AHEAD : counter, class_ };
       if (ahead) list.items.splice(endOfAhead(list), 0, item);
       else list.items.push(item);
-      members.set(id, class_);
-      orders.set(id, item.order);
+      waiting.set(id, item);
       class_.size++;
       return class_;
     },
     remove,
-    has: (id) => members.has(id),
+    has: (id) => waiting.has(id),
     get size() {
-      return members.size;
+      return waiting.size;
     },
     classes: () => classes.values(),
     classOf: (facts) => classKey(facts),
@@ -233,7 +231,7 @@ export function makeQueue(): Queue {
           (head.priority === best.priority && head.head.order < best.head.order);
         if (isBetter) best = head;
       }
-      if (best) remove(best.head.id);
+      if (best) leave(best.head);
       return best?.head.id;
     },
   };

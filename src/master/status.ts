@@ -64,10 +64,13 @@ function exitCodeOf({ context: { ending } }: RunRecord): number | undefined {
 }
 
 export function historyOf(record: EventRecord): HistoryEvent {
-  const { type, at, ...detail } = record.event;
-  // A token is a secret between the master and one slave.
-  delete detail['token'];
-  const { seq, run: runId, n, by, state } = record;
+  const { seq, run: runId, n, by, state, event } = record;
+  const { type, at } = event;
+  const detail: Record<string, unknown> = {};
+  for (const name in event) {
+    // A token is a secret between the master and one slave.
+    if (name !== 'type' && name !== 'at' && name !== 'token') detail[name] = event[name];
+  }
   return { seq, runId, n, at: iso(at), by, type, state, detail };
 }
 

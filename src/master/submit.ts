@@ -58,9 +58,8 @@ export function makeSubmit(ports: SubmitPorts) {
   /** Keys of late submits: what the store may not show yet, and when it will be durable. */
   const recent = new Map<string, RecentKey>();
 
-  async function prepare(request: RunRequest, by: Principal, job?: string): Promise<Prepared> {
+  function prepare(request: RunRequest, by: Principal, job: string | undefined): Prepared {
     checkArch(request.arch);
-    if (request.bundle !== undefined) await checkBundle(request.bundle, ports);
     const requestor = request.requestor ?? (by.kind === 'anonymous' ? undefined : by.name);
     const prepared: Prepared = {
       origin: { request, job, requestor, createdAt: clock.wall() },
@@ -128,8 +127,11 @@ export function makeSubmit(ports: SubmitPorts) {
     const among = new Set(job?.ids);
     const looked: Looked[] = [];
     for (const request of requests) {
-      const prepared = await prepare(request, by, job?.id);
-      looked.push({ prepared, ended: [], earlier: await findByKey(prepared) });
+      const prepared = prepare(request, by, job?.id);
+      // Most have nothing to look up, and a turn of the loop each would cost as much as the rest.
+      if (request.bundle !== undefined) await checkBundle(request.bundle, ports);
+      const earlier = request.key === undefined ? undefined : await findByKey(prepared);
+      looked.push({ prepared, ended: [], earlier });
     }
     await resolveAll(looked, among);
 

@@ -13,7 +13,7 @@ import { isDone } from '../protocol/run.ts';
 import type { Archive } from './archive.ts';
 import { makeDeadlines } from './deadlines.ts';
 import { makeLedger } from './ledger.ts';
-import type { Ledger, Transaction } from './ledger.ts';
+import type { Ledger, LedgerHooks, Transaction } from './ledger.ts';
 import { judge, makeQueue } from './placement.ts';
 import type { Queue, Room } from './placement.ts';
 import { keys, pack } from './records.ts';
@@ -53,8 +53,8 @@ export interface Yard {
   ) => void;
   vacate: (slave: string, runId: string, attempt: number) => void;
   connectSlaves: (commands: SlaveCommands) => void;
-  /** Hears every event, in order, once it is durable. */
-  onEvents: (listener: (events: EventRecord[]) => void) => void;
+  /** Hears every event, in order, once it is durable, and how each left its run. */
+  onEvents: (listener: EventListener) => void;
   /** Resolves with the record of a run that is done; `undefined` when aborted first. */
   untilDone: (runId: string, signal: AbortSignal) => Promise<RunRecord | undefined>;
   /** Resolves after the next event of that run, or on the signal. */
@@ -64,6 +64,8 @@ export interface Yard {
   open: () => Promise<void>;
   stop: () => void;
 }
+
+export type EventListener = (events: EventRecord[], steps: readonly RunRecord[]) => void;
 
 /** What takes a slot: an attempt, not a run, so that an old one and a new one are told apart. */
 export function slotKey(runId: string, attempt: number): string {
@@ -75,7 +77,7 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
   const rooms = new Map<string, Room>();
   const dependents = new Map<string, Set<string>>();
   const waiters = new Map<string, Set<(run: RunRecord) => void>>();
-  const listeners: ((events: EventRecord[]) => void)[] = [];
+  const listeners: EventListener[] = [];
   const watchers = new Map<string, Set<() => void>>();
   /** Per class: the last recorded verdict, and the generation of rooms that it was judged in. */
   const verdicts = new Map<string, { verdict: string; generation: number }>();
@@ -129,45 +131,43 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
     );
   }
 
-  const ledger = makeLedger(
-    { store, archive, fence },
-    {
-      decided,
-      published(events) {
-        for (const listener of listeners) listener(events);
-        for (const { run } of watchers.size > 0 ? events : []) {
-          for (const wake of watchers.get(run) ?? []) wake();
-        }
-      },
-      runEffect(effect: RunEffect, run: RunRecord) {
-        if (effect === 'sendAssign') commands?.assign(run);
-        else if (effect === 'sendStop') commands?.stop(run);
-        else if (effect === 'conclude') {
-          for (const wake of waiters.get(run.id) ?? []) wake(run);
-          waiters.delete(run.id);
-        }
-      },
-      giveUp: (tx, slave) => commands?.giveUp(tx, slave),
-      slaveEffect(effect: Exclude<SlaveEffect, 'giveUpAttempts'>, slave: SlaveRecord) {
-        if (effect === 'tellDrain') commands?.tell(slave, 'drain');
-        else if (effect === 'tellResume') commands?.tell(slave, 'resume');
-      },
-      jobEffect(effect: JobEffect, job: JobRecord) {
-        if (effect !== 'abortRuns') return;
-        const { by, why } = job.context.abort ?? { by: 'nobody', why: '' };
-        const aborted = transact((tx) => {
-          for (const id of job.runs) {
-            tx.run(id, { type: 'abort.requested', at: clock.wall(), by, why }, by);
-          }
-        });
-        quietly(aborted);
-      },
-      fatal(error) {
-        log.error({ err: String(error) }, 'the store failed: this master ends');
-        rejectFatal(error);
-      },
+  const hooks: LedgerHooks = {
+    decided,
+    published(events, steps) {
+      for (const listener of listeners) listener(events, steps);
+      for (const { run } of watchers.size > 0 ? events : []) {
+        for (const wake of watchers.get(run) ?? []) wake();
+      }
     },
-  );
+    runEffect(effect: RunEffect, run: RunRecord) {
+      if (effect === 'sendAssign') commands?.assign(run);
+      else if (effect === 'sendStop') commands?.stop(run);
+      else if (effect === 'conclude') {
+        for (const wake of waiters.get(run.id) ?? []) wake(run);
+        waiters.delete(run.id);
+      }
+    },
+    giveUp: (tx, slave) => commands?.giveUp(tx, slave),
+    slaveEffect(effect: Exclude<SlaveEffect, 'giveUpAttempts'>, slave: SlaveRecord) {
+      if (effect === 'tellDrain') commands?.tell(slave, 'drain');
+      else if (effect === 'tellResume') commands?.tell(slave, 'resume');
+    },
+    jobEffect(effect: JobEffect, job: JobRecord) {
+      if (effect !== 'abortRuns') return;
+      const { by, why } = job.context.abort ?? { by: 'nobody', why: '' };
+      const aborted = transact((tx) => {
+        for (const id of job.runs) {
+          tx.run(id, { type: 'abort.requested', at: clock.wall(), by, why }, by);
+        }
+      });
+      quietly(aborted);
+    },
+    fatal(error) {
+      log.error({ err: String(error) }, 'the store failed: this master ends');
+      rejectFatal(error);
+    },
+  };
+  const ledger = makeLedger({ store, archive, fence }, hooks);
 
   /** A store that fails is heard of through `fatal`. */
   function quietly(promise: Promise<void>): void {

@@ -5,6 +5,8 @@ import { YardError, messageOf, quote } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { formatBytes } from '../base/units.ts';
 import { count, type Counters } from './counters.ts';
+import { makeQuickCheck } from './quick-check.ts';
+import type { QuickCheck } from './quick-check.ts';
 import { encodeGoodbye, encodeMessages } from './parser.ts';
 import type { Connection } from './transport.ts';
 
@@ -52,6 +54,7 @@ export interface Session<Out, In> {
 
 export function makeSession<Out, In>(link: Link, options: SessionOptions<In>): Session<Out, In> {
   const { clock, counters, schema, outgoingMaxBytes = OUTGOING_BYTES_MAX } = options;
+  const isValid = quickCheckOf(schema);
   const log = options.log.child({ connection: link.id, remote: link.remote });
   const ending = makeEnding(clock, guard);
   const inbox = makeInbox<In>(guard);
@@ -107,7 +110,7 @@ export function makeSession<Out, In>(link: Link, options: SessionOptions<In>): S
       ending.begin(readReason(payload));
       return link.end();
     }
-    const messages = parseMessages(payload as unknown[], schema, counters);
+    const messages = parseMessages(payload as unknown[], { schema, isValid }, counters);
     if (messages instanceof YardError) return refuse(messages);
     if (!inbox.put(messages)) refuse(unheard());
   }
@@ -169,13 +172,26 @@ function makeInbox<In>(guard: (handler: () => unknown) => void) {
   };
 }
 
+/** Made once for each schema, not for each connection. */
+const quickChecks = new WeakMap<z.ZodType, QuickCheck>();
+
+function quickCheckOf(schema: z.ZodType): QuickCheck {
+  let check = quickChecks.get(schema);
+  if (!check) quickChecks.set(schema, (check = makeQuickCheck(schema) ?? (() => false)));
+  return check;
+}
+
 function parseMessages<In>(
   payload: unknown[],
-  schema: z.ZodType<In>,
+  { schema, isValid }: { schema: z.ZodType<In>; isValid: QuickCheck },
   counters: Counters,
 ): In[] | YardError {
   const messages: In[] = [];
   for (const [index, raw] of payload.entries()) {
+    if (isValid(raw)) {
+      messages.push(raw as In);
+      continue;
+    }
     const parsed = schema.safeParse(raw);
     if (!parsed.success) return invalidMessage(index, parsed.error);
     const unknown = unknownKeys(raw, parsed.data);
@@ -196,7 +212,7 @@ function invalidMessage(index: number, error: z.ZodError): YardError {
 function unknownKeys(raw: unknown, parsed: unknown): number {
   if (raw === parsed || !isContainer(raw) || !isContainer(parsed)) return 0;
   let unknown = 0;
-  for (const key of Object.keys(raw)) {
+  for (const key in raw) {
     if (Object.hasOwn(parsed, key)) unknown += unknownKeys(raw[key], parsed[key]);
     else unknown++;
   }
