@@ -41,9 +41,26 @@ export function wantedArch(arch: string | undefined): string | undefined {
 const known = new Map<string, RunLimits>();
 const KNOWN_MAX = 1000;
 
+/** The last one asked for: those who submit many ask for the same. */
+let latest: RunLimits | undefined;
+
 export function limitsOf(request: RunRequest): RunLimits {
   const { retries, retry, timeoutMs, queueTimeoutMs, graceMs, lostMax } = request;
   const { exitCodes, reasons, backoffMs, backoffMaxMs } = retry;
+  if (
+    latest &&
+    latest.retries === retries &&
+    latest.exitCodes === exitCodes &&
+    latest.reasons === reasons &&
+    latest.backoffMs === backoffMs &&
+    latest.backoffMaxMs === backoffMaxMs &&
+    latest.timeoutMs === timeoutMs &&
+    latest.queueTimeoutMs === queueTimeoutMs &&
+    latest.graceMs === graceMs &&
+    latest.lostMax === lostMax
+  ) {
+    return latest;
+  }
   const limits: RunLimits = {
     retries,
     exitCodes,
@@ -57,7 +74,7 @@ export function limitsOf(request: RunRequest): RunLimits {
   };
   const key = JSON.stringify(limits);
   const same = known.get(key);
-  if (same) return same;
+  if (same) return (latest = same);
   if (known.size < KNOWN_MAX) known.set(key, limits);
-  return limits;
+  return (latest = limits);
 }

@@ -63,14 +63,25 @@ function exitCodeOf({ context: { ending } }: RunRecord): number | undefined {
   return ending?.kind === 'signalled' ? 128 + signalNumber(ending.signal) : undefined;
 }
 
+/** A token is a secret between the master and one slave. */
+const UNTOLD = new Set(['type', 'at', 'token']);
+/** Long, and with the status of the run for whoever needs them. */
+const LONG = new Set([...UNTOLD, 'jitter', 'outputs', 'artifacts', 'notes']);
+
 export function historyOf(record: EventRecord): HistoryEvent {
+  return toldWithout(UNTOLD, record);
+}
+
+/** How a run ended, in short. */
+export function endOf(record: EventRecord): HistoryEvent {
+  return toldWithout(LONG, record);
+}
+
+function toldWithout(untold: ReadonlySet<string>, record: EventRecord): HistoryEvent {
   const { seq, run: runId, n, by, state, event } = record;
   const { type, at } = event;
   const detail: Record<string, unknown> = {};
-  for (const name in event) {
-    // A token is a secret between the master and one slave.
-    if (name !== 'type' && name !== 'at' && name !== 'token') detail[name] = event[name];
-  }
+  for (const name in event) if (!untold.has(name)) detail[name] = event[name];
   return { seq, runId, n, at: iso(at), by, type, state, detail };
 }
 

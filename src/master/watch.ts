@@ -3,7 +3,7 @@ import { isDone } from '../protocol/run.ts';
 import type { WatchFilter, Watcher } from '../protocol/service.ts';
 import type { Archive } from './archive.ts';
 import type { EventRecord } from './records.ts';
-import { historyOf } from './status.ts';
+import { endOf, historyOf } from './status.ts';
 import type { Yard } from './yard.ts';
 
 /** Gives each watcher every event after its `since`, once and in order: the store's, then live. */
@@ -27,7 +27,7 @@ export function makeWatch(yard: Yard, archive: Archive) {
       if (fresh.length === 0) return;
       at = fresh.at(-1)!.seq;
       const told = fresh.filter((event) => isWanted(event, wanted));
-      if (told.length > 0) onEvents(told.map(historyOf));
+      if (told.length > 0) onEvents(told.map(wanted.ends ? endOf : historyOf));
     };
     const listen = (events: EventRecord[]) => {
       if (held) held.push(...events);
