@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:https';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { systemClock } from '../base/clock.ts';
 import { YardError } from '../base/errors.ts';
@@ -53,6 +54,25 @@ test.each<[unknown, number, RegExp]>([
   expect(message).toMatch(text);
   expect(got).toBe(status);
   expect(api.asked).toEqual([]);
+});
+
+test('who sends too much hears of it, however slowly it is sent', async () => {
+  const bytes = 33 * 2 ** 20;
+  const socket = connect(api.port, '127.0.0.1');
+  const heads = ['POST /api/runs HTTP/1.1', 'host: 127.0.0.1', `content-length: ${bytes}`];
+  socket.write(`${heads.join('\r\n')}\r\n\r\n`);
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1\.1 413 /);
+
+  for (let sent = 0; sent < bytes; sent += 2 ** 20) {
+    await new Promise<void>((resolve, reject) => {
+      socket.write(Buffer.alloc(2 ** 20), (error) => (error ? reject(error) : resolve()));
+    });
+  }
+  socket.write('GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n');
+  const [next] = (await once(socket, 'data')) as [Buffer];
+  expect(next.toString()).toMatch(/^HTTP\/1\.1 200 /);
+  socket.destroy();
 });
 
 test('all that is wrong is said at once, each with its place', async () => {

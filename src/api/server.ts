@@ -178,6 +178,8 @@ function answer(thrown: Thrown, request: FastifyRequest, reply: FastifyReply, lo
     const route = `${request.method} ${request.routeOptions.url ?? ''}`;
     log.error({ route, err: thrown.stack }, 'internal.handler: a route threw');
   }
+  // Closed before its sender is done, a connection takes the answer along: the rest is read away.
+  if (error.code === 'input.too_large') void reply.removeHeader('connection');
   // For HEAD, whose answer has no body to say it.
   void reply.header('x-runyard-error', error.code).code(httpStatusOf(error.code));
   return reply.type('application/json; charset=utf-8').send({ error });

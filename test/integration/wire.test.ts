@@ -407,7 +407,8 @@ test('fifteen hundred headers do no harm', async () => {
   socket.write([...upgrade, ...many, '', ''].join('\r\n'));
   const [answer] = (await once(socket, 'data')) as [Buffer];
 
-  expect(String(answer)).toMatch(/^HTTP\/1\.1 101 /);
+  // Node 20 lets as many pass; later ones refuse a thousand or more, before we are asked.
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 (101|431) /);
   await echo(await slaveOf(master.url).connect(), 9);
   socket.destroy();
 });

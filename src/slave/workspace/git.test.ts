@@ -124,7 +124,9 @@ test('an abort ends git before it is reported, and harms no later fetch', async 
     `#!/bin/sh\necho $PPID > ${work}/pid.tmp\nmv ${work}/pid.tmp ${work}/pid\nexec cat\n`,
   );
   chmodSync(script, 0o755);
-  const git = openGit({ schemes: ['ssh', 'file'], env: { GIT_SSH_COMMAND: script } });
+  // Unless told what ssh it is, git runs it once more only to find out.
+  const env = { GIT_SSH_COMMAND: script, GIT_SSH_VARIANT: 'ssh' };
+  const git = openGit({ schemes: ['ssh', 'file'], env });
   const controller = new AbortController();
   const source = { url: 'ssh://127.0.0.1/x', commit: NOWHERE };
   const hanging = git.checkout(source, fresh(), controller.signal);
