@@ -212,9 +212,9 @@ test('five thousand requests are parsed and answered in one call', async () => {
 test('a port that is taken is named, with what to do', async () => {
   const other = makeApi({ service: {} as MasterService, log: silentLog, clock: systemClock });
   await expect(other.listen('127.0.0.1', api.port)).rejects.toThrow(
-    `config.port: 127.0.0.1:${api.port} is in use, is a master running there?`,
+    `net.listen: "127.0.0.1" port ${api.port}: somebody listens there already, is a master running`,
   );
-  await expect(other.listen('192.0.2.1', 0)).rejects.toThrow(/^config\.host: "192\.0\.2\.1"/);
+  await expect(other.listen('192.0.2.1', 0)).rejects.toThrow(/^net\.listen: "192\.0\.2\.1"/);
   await other.close();
 });
 

@@ -77,22 +77,25 @@ export function makeApi({ service, log, clock, tls, trustedHosts = [] }: ApiOpti
   };
 }
 
+const LISTEN_FAULTS: Record<string, [what: string, hint: string]> = {
+  EADDRINUSE: [
+    'somebody listens there already',
+    'is a master running there? choose another --port',
+  ],
+  EACCES: ['not allowed to listen there', 'choose a --port above 1023'],
+  EADDRNOTAVAIL: ['this machine does not have that address', 'see --host'],
+  ENOTFOUND: ['this machine does not have that address', 'see --host'],
+  EAI_AGAIN: ['this machine does not have that address', 'see --host'],
+};
+
 function listenFault(error: unknown, host: string, port: number): unknown {
-  const { code } = error as { code?: string };
-  const options = { cause: error };
-  if (code === 'EADDRINUSE') {
-    const hint = 'is a master running there? choose another --port';
-    return new YardError('config.port', `${host}:${port} is in use`, { hint, ...options });
-  }
-  if (code === 'EACCES') {
-    const hint = 'choose a --port above 1023';
-    return new YardError('config.port', `may not listen on port ${port}`, { hint, ...options });
-  }
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    const hint = 'see --host';
-    return new YardError('config.host', `${quote(host)} is not this machine`, { hint, ...options });
-  }
-  return error;
+  const fault = LISTEN_FAULTS[(error as { code?: string }).code ?? ''];
+  if (!fault) return error;
+  const [what, hint] = fault;
+  return new YardError('net.listen', `${quote(host)} port ${port}: ${what}`, {
+    hint,
+    cause: error,
+  });
 }
 
 function addRoutes(app: FastifyInstance, service: MasterService, gate: Gate): void {

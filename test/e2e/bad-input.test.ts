@@ -169,7 +169,7 @@ test('submit --wait exits as its task did', async () => {
   expect(plain.stdout).toMatch(/^[0-9a-z]{16}\n$/);
 });
 
-test('a second master on the same state, a foreign directory, and no TLS beyond loopback', async () => {
+test('a second master on the same state or port, a foreign directory, and no TLS beyond loopback', async () => {
   const locked = await yard.run('master', '--state', join(yard.root, 'state'), '--port', '0');
   expect(locked.code).toBe(75);
   expect(locked.stderr).toMatch(/store\.locked.*by pid \d+/);
@@ -178,6 +178,10 @@ test('a second master on the same state, a foreign directory, and no TLS beyond 
   writeFileSync(join(foreign, 'precious'), 'data');
   const refused = await yard.run('master', '--state', foreign, '--port', '0');
   expect(refused.stderr).toMatch(/store\.foreign/);
+  const port = String(yard.port);
+  const taken = await yard.run('master', '--state', join(yard.root, 'y'), '--port', port);
+  expect(taken.code).toBe(69);
+  expect(taken.stderr).toMatch(/^net\.listen: .*somebody listens there already/);
   const open = await yard.run(
     'master',
     '--state',

@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
-import { YardError } from '../../base/errors.ts';
 import { makeLog } from '../../base/log.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { packBundle } from '../../task/bundle/pack.ts';
 import type { Bind, Call } from '../call.ts';
 import { untilAsked } from '../daemon.ts';
 import { addMasterOptions, masterSettings } from '../master-settings.ts';
-import type { MasterFlags, MasterSettings } from '../master-settings.ts';
+import type { MasterFlags } from '../master-settings.ts';
 
 const EXAMPLES = `
 Examples:
@@ -34,38 +33,13 @@ async function beMaster(call: Call<MasterFlags>): Promise<number> {
   const { startMaster } = await import('../../master/main.ts');
   const { logLevel, lease, ...options } = settings;
   return untilAsked(call.host, async () => {
-    const starting = startMaster({
+    const master = await startMaster({
       ...options,
       leaseMs: lease,
       packTask: (directory) => packBundle(directory),
       log: makeLog(logLevel),
     });
-    const master = await starting.catch((error: unknown) => {
-      throw cannotListen(error, settings) ?? error;
-    });
     call.screen.print(`runyard ${VERSION} master at ${master.url}, state in ${settings.state}\n`);
     return { done: master.done, leave: () => master.close(), force: async () => {} };
-  });
-}
-
-const LISTEN_FAULTS: Record<string, string> = {
-  EADDRINUSE: 'somebody listens there already',
-  EACCES: 'not allowed to listen there',
-  EADDRNOTAVAIL: 'this machine does not have that address',
-  ENOTFOUND: 'this machine does not have that address',
-};
-
-function cannotListen(
-  error: unknown,
-  { host, port }: Pick<MasterSettings, 'host' | 'port'>,
-): YardError | undefined {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  const what = LISTEN_FAULTS[code ?? ''];
-  if (what === undefined || !['listen', 'bind', 'getaddrinfo'].includes(syscall ?? '')) {
-    return undefined;
-  }
-  return new YardError('net.listen', `${host} port ${port}: ${what}`, {
-    hint: 'give another --host or --port',
-    cause: error,
   });
 }
