@@ -2,8 +2,9 @@
 import { Readable } from 'node:stream';
 import { systemClock } from '../base/clock.ts';
 import type { Clock } from '../base/clock.ts';
-import { YardError, messageOf } from '../base/errors.ts';
+import { YardError } from '../base/errors.ts';
 import type { ErrorBody } from '../base/errors.ts';
+import { causeOf, unreachable } from '../protocol/unreachable.ts';
 
 export interface ClientOptions {
   /** `http://HOST:PORT`. */
@@ -49,7 +50,7 @@ export function makeAsk(options: ClientOptions): Ask {
         return await send(`${server}${path}`, request);
       } catch (error) {
         if (init.signal?.aborted) throw error;
-        if (tries <= 1 || !ENDED.has(codeOf(error))) throw unreachable(server, error);
+        if (tries <= 1 || !ENDED.has(causeOf(error))) throw unreachable(server, error);
       }
     }
   }
@@ -89,19 +90,6 @@ export function makeAsk(options: ClientOptions): Ask {
         duplex: 'half',
       } as RequestInit),
   };
-}
-
-export function unreachable(server: string, cause: unknown): YardError {
-  return new YardError('net.unreachable', `master at ${server}: ${codeOf(cause)}`, {
-    hint: 'is it running? see --server',
-    cause,
-  });
-}
-
-function codeOf(error: unknown): string {
-  const { cause } = error as { cause?: { code?: string; message?: string } };
-  const own = (error as { code?: unknown }).code;
-  return cause?.code ?? cause?.message ?? (typeof own === 'string' ? own : messageOf(error));
 }
 
 async function faultOf(server: string, answer: Response): Promise<YardError> {

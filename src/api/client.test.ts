@@ -147,7 +147,7 @@ test('a bundle that is not there is no error; a master that refuses to say is', 
 test('a master that is not there is net.unreachable, with its address', async () => {
   const api = await startApi();
   await api.stop();
-  const refused = `net.unreachable: master at ${api.url}: ECONNREFUSED, is it running?`;
+  const refused = `net.unreachable: master at ${api.url}: ECONNREFUSED, is it running, and is the address right?`;
   await expect(api.client().getRun('r1')).rejects.toThrow(refused);
   await expect(textOf(api.client().followOutput('r1', 'stdout'))).rejects.toThrow(refused);
   const watching = api.client().watch({}, new AbortController().signal);

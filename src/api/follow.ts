@@ -1,7 +1,8 @@
 import { sleep } from '../base/clock.ts';
 import { isYardError } from '../base/errors.ts';
 import type { Stream } from '../protocol/outputs.ts';
-import { queryOf, unreachable } from './ask.ts';
+import { unreachable } from '../protocol/unreachable.ts';
+import { queryOf } from './ask.ts';
 import type { Ask } from './ask.ts';
 
 export interface FollowOptions {

@@ -4,7 +4,8 @@ import type { Clock } from '../base/clock.ts';
 import { isYardError } from '../base/errors.ts';
 import { WATCH_PATH } from '../protocol/http.ts';
 import type { HistoryEvent } from '../protocol/http.ts';
-import { errorOf, queryOf, unreachable } from './ask.ts';
+import { unreachable } from '../protocol/unreachable.ts';
+import { errorOf, queryOf } from './ask.ts';
 import type { Ask } from './ask.ts';
 
 export interface WatchQuery {

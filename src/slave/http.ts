@@ -1,9 +1,10 @@
 /** The bulk side of the wire: bytes go over HTTP, with offsets, resumable (design.md part 6). */
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { YardError, messageOf } from '../base/errors.ts';
+import { YardError } from '../base/errors.ts';
 import type { ErrorBody } from '../base/errors.ts';
 import type { Assignment } from '../protocol/to-slave.ts';
+import { unreachable } from '../protocol/unreachable.ts';
 import type { OutputSink } from './ports.ts';
 import type { BundleSource } from './workspace/bundle-cache.ts';
 
@@ -34,7 +35,7 @@ export function makeMasterHttp(master: string, token: () => string | undefined):
     try {
       response = await fetch(new URL(path, master), { ...init, headers });
     } catch (cause) {
-      throw new YardError('net.unreachable', `master at ${master}: ${messageOf(cause)}`, { cause });
+      throw unreachable(master, cause);
     }
     if (response.ok) return response;
     const body = (await response.json().catch(() => ({}))) as { error?: ErrorBody };

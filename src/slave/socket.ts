@@ -7,6 +7,7 @@ import type { Link, SessionOptions } from '../protocol/connection.ts';
 import { FRAME_BYTES_MAX } from '../protocol/frame-gate.ts';
 import { NAMESPACE, makeParser } from '../protocol/parser.ts';
 import type { Connection } from '../protocol/transport.ts';
+import { unreachable } from '../protocol/unreachable.ts';
 import { cutLater } from '../protocol/websocket.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -136,11 +137,8 @@ function readRefusal(error: Error, origin: string, wire: Wire): YardError {
       hint: 'check the address and the port',
     });
   }
-  const why = (error as { description?: { message?: string } }).description?.message;
-  return new YardError('net.unreachable', `no master at ${origin}: ${why ?? error.message}`, {
-    hint: 'is it running, and is the address right?',
-    cause: error,
-  });
+  const { description } = error as { description?: { error?: unknown } };
+  return unreachable(origin, description?.error ?? error);
 }
 
 function open<Out, In>(
