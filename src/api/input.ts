@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { YardError } from '../base/errors.ts';
+import { suggestion } from '../base/document.ts';
+import { YardError, quote } from '../base/errors.ts';
 
 /** Codes of their own, where a field has one (secops.md part 5, row Bundle). */
 const CODES: Record<string, string> = {
@@ -11,6 +12,16 @@ const CODES: Record<string, string> = {
 
 const PROBLEMS_MAX = 20;
 const PROBLEM_LENGTH_MAX = 300;
+
+/** A key that nobody reads would quietly be no qualifier at all. */
+export function checkQuery(given: Iterable<string>, known: readonly string[]): void {
+  for (const key of given) {
+    if (known.includes(key)) continue;
+    throw new YardError('input.invalid', `the query has an unknown key ${quote(key)}`, {
+      hint: suggestion(key, known),
+    });
+  }
+}
 
 export interface Problem {
   path: string;

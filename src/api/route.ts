@@ -28,7 +28,7 @@ export interface Route {
   body?: z.ZodType;
   /** A body of bytes instead, of at most so many. */
   bytesMax?: number;
-  query?: z.ZodType;
+  query?: z.ZodObject;
   /** The status of success, where it is not 200. */
   status?: 201 | 204;
   /** What it answers: JSON of that shape, or another content type. */

@@ -279,6 +279,31 @@ test('a refusal says what is needed and what the token has', async () => {
   expect(text).toContain(String.raw`needs submit, token \"read\" has read`);
 });
 
+test.each([
+  ['GET', '/api/runs?stat=RUNNING', /unknown key "stat", did you mean "state"\?$/],
+  [
+    'GET',
+    '/api/runs?xyzzy=1',
+    /unknown key "xyzzy", known: state, slave, job, name, limit, before$/,
+  ],
+  ['GET', '/api/runs?__proto__=1', /unknown key "__proto__"/],
+  ['GET', '/api/slaves?state=ONLINE', /unknown key "state", nothing is expected here$/],
+  ['GET', '/runs/r1/outputs/stdout?folow=1', /unknown key "folow", did you mean "follow"\?$/],
+  ['HEAD', '/runs/r1/artifacts/a?atempt=1', undefined],
+  ['POST', '/api/runs/r1/abort?why=x', /unknown key "why"/],
+])('%s %s is refused, and asks nothing', async (method, path, text) => {
+  open.asked.length = 0;
+  const answer = await open.ask(path, { method });
+  expect([answer.status, answer.headers['x-runyard-error']]).toEqual([400, 'input.invalid']);
+  const { error } = method === 'HEAD' ? {} : (JSON.parse(answer.text) as ErrorAnswer);
+  if (text) expect(`${error?.message}, ${error?.hint}`).toMatch(text);
+  expect(open.asked).toEqual([]);
+});
+
+test('a probe may ask with a query of its own', async () => {
+  expect((await open.ask('/livez?t=1')).status).toBe(200);
+});
+
 test('an array of requests is answered by an array, in order, in one call', async () => {
   open.asked.length = 0;
   const body = [{ argv: ['a'] }, { argv: ['b'], key: 'old' }];
@@ -326,3 +351,7 @@ test('every file of routes is in the table', () => {
   for (const file of readdirSync(join(import.meta.dirname, 'routes')))
     expect(table).toContain(file);
 });
+
+interface ErrorAnswer {
+  error?: { message: string; hint?: string };
+}

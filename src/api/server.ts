@@ -11,7 +11,7 @@ import type { Log } from '../base/log.ts';
 import type { MasterService, Principal } from '../protocol/service.ts';
 import { makeGate } from './gate.ts';
 import type { Gate } from './gate.ts';
-import { faultOf } from './input.ts';
+import { checkQuery, faultOf } from './input.ts';
 import type { Route } from './route.ts';
 import { ROUTES } from './routes.ts';
 import { attachWatch } from './watch.ts';
@@ -109,6 +109,10 @@ function addRoutes(app: FastifyInstance, service: MasterService, gate: Gate): vo
       // Before the body is read: strangers are not worth it.
       onRequest: async (request: FastifyRequest) => {
         askers.set(request, await gate.admit(request.raw, route.scope));
+        // Probes may add to the open ones what they like.
+        if (route.scope === 'none') return;
+        const known = Object.keys(route.query?.shape ?? {});
+        checkQuery(Object.keys(request.query as object), known);
       },
       handler: async (request: FastifyRequest, reply: FastifyReply) => {
         const by = askers.get(request)!;

@@ -125,6 +125,8 @@ test.each([
   ['?since=-1', {}, 400, 'input.invalid'],
   ['?since=x', {}, 400, 'input.invalid'],
   ['?run=a%20b', {}, 400, 'input.invalid'],
+  ['?ends=yes', {}, 400, 'input.invalid'],
+  ['?sinse=1', {}, 400, 'input.invalid'],
   ['', { origin: 'http://evil.example' }, 401, 'auth.origin'],
   ['', { host: 'evil.example' }, 401, 'auth.origin'],
   ['?token=wrong', {}, 401, 'auth.invalid'],

@@ -12,6 +12,7 @@ import { runId } from '../protocol/run.ts';
 import type { MasterService, WatchFilter } from '../protocol/service.ts';
 import { cutLater } from '../protocol/websocket.ts';
 import type { Gate } from './gate.ts';
+import { checkQuery } from './input.ts';
 
 const PING_MS = 15_000;
 const LAG_BYTES_MAX = 4 * 2 ** 20;
@@ -73,8 +74,12 @@ export function attachWatch(server: Server, options: WatchOptions): { close: () 
   };
 }
 
+/** The token is the gate's to read. */
+const WATCH_KEYS = ['since', 'run', 'ends', 'token'];
+
 function wantedOf({ url = '' }: IncomingMessage): Wanted {
   const query = new URLSearchParams(url.split('?')[1] ?? '');
+  checkQuery(query.keys(), WATCH_KEYS);
   const since = query.get('since');
   const run = query.get('run');
   if (since !== null && !/^\d{1,15}$/.test(since)) {
@@ -82,6 +87,9 @@ function wantedOf({ url = '' }: IncomingMessage): Wanted {
   }
   if (run !== null && !runId.safeParse(run).success) {
     throw new YardError('input.invalid', 'run: the id of a run');
+  }
+  if (!['0', '1'].includes(query.get('ends') ?? '0')) {
+    throw new YardError('input.invalid', 'ends: 0 or 1');
   }
   return {
     since: since === null ? undefined : Number(since),

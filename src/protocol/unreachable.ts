@@ -25,7 +25,7 @@ function tlsHint(code: string): string | undefined {
     return 'name the file of its authority in NODE_EXTRA_CA_CERTS';
   }
   if (/ALTNAME|HOSTNAME_MISMATCH/.test(code)) return 'call it by a name that its certificate has';
-  if (/^CERT_/.test(code)) return 'renew its certificate';
+  if (code.startsWith('CERT_')) return 'renew its certificate';
   if (/^ERR_SSL_|^EPROTO$/.test(code)) return 'is it http, without TLS?';
   return undefined;
 }
