@@ -2,13 +2,14 @@
  * Which run goes to which slave. Pure: it is told of queues and rooms, and asked. Runs with the same
  * needs share a class, so that a slave is matched with classes, not with a million runs.
  */
+import type { Isolation } from '../protocol/run.ts';
 import type { RunFacts } from './records.ts';
 
 export interface Needs {
   arch?: string | undefined;
   labels: Record<string, string>;
   resources: Record<string, number>;
-  isolation: 'none' | 'bwrap';
+  isolation: Isolation;
 }
 
 /** A slave, as far as placing is concerned. */

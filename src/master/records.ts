@@ -3,7 +3,7 @@ import { YardError } from '../base/errors.ts';
 import type { JobContext } from '../machines/job.ts';
 import type { RunContext } from '../machines/run.ts';
 import type { SlaveContext } from '../machines/slave.ts';
-import type { RunRequest } from '../protocol/run.ts';
+import type { Isolation, RunRequest } from '../protocol/run.ts';
 import type { Hello } from '../protocol/to-master.ts';
 
 /** What a run is from its submission on; written once, and never changed. */
@@ -24,7 +24,7 @@ export interface RunFacts {
   arch?: string | undefined;
   labels: Record<string, string>;
   resources: Record<string, number>;
-  isolation: 'none' | 'bwrap';
+  isolation: Isolation;
   priority: number;
   exclusive: boolean;
   requestor?: string | undefined;

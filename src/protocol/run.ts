@@ -21,6 +21,10 @@ export function isDone(state: string): boolean {
   return state !== 'PENDING' && state !== 'RUNNING' && !state.includes('.');
 }
 
+/** none: a process group and a sweep; bwrap: a pid namespace; cgroup: a group of the kernel's. */
+export const ISOLATIONS = ['none', 'bwrap', 'cgroup'] as const;
+export type Isolation = (typeof ISOLATIONS)[number];
+
 export const ARCHES = [
   'x86_64',
   'aarch64',
@@ -159,7 +163,7 @@ export const runRequest = z
     arch: z.string().max(32).optional(),
     labels: labels.default({}),
     resources: resources.default({}),
-    isolation: z.enum(['none', 'bwrap']).default('none'),
+    isolation: z.enum(ISOLATIONS).default('none'),
     priority: z.int().min(-100).max(100).default(0),
     /** From the start of preparation; 0: none. */
     timeoutMs: durationMs.default(0),

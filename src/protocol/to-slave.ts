@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { formulaCall, idText, runId } from './run.ts';
+import { ISOLATIONS, formulaCall, idText, runId } from './run.ts';
 
 const attempt = z.int().positive();
 const token = z.string().max(64);
@@ -14,7 +14,7 @@ export const assignment = z.object({
   formula: formulaCall.optional(),
   env: z.record(z.string(), z.string()),
   bundle: z.string().optional(),
-  isolation: z.enum(['none', 'bwrap']),
+  isolation: z.enum(ISOLATIONS),
   timeoutMs: z.int().min(0),
   outputTimeoutMs: z.int().min(0),
   graceMs: z.int().min(0),

@@ -3,6 +3,7 @@
  * files, HTTP. Simulation: a machine of its own, whose processes outlive the slave's process.
  */
 import type { Stream } from '../protocol/outputs.ts';
+import type { Isolation } from '../protocol/run.ts';
 
 /** Names one try everywhere on the slave: `<run id>.<attempt number>`. */
 export type AttemptKey = string;
@@ -12,9 +13,6 @@ export type ProcessEnd =
   | { kind: 'exited'; code: number }
   | { kind: 'signalled'; signal: string }
   | { kind: 'unstartable'; why: string };
-
-/** none: a process group and a sweep; bwrap: its own pid namespace as well. */
-export type Isolation = 'none' | 'bwrap';
 
 export interface ProcessSpec {
   key: AttemptKey;

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import type { RunRequestInput } from '../../protocol/run.ts';
+import { ISOLATIONS } from '../../protocol/run.ts';
+import type { Isolation, RunRequestInput } from '../../protocol/run.ts';
 import { usageError } from '../call.ts';
 import type { Bind, Call } from '../call.ts';
 import { exitStatusOf } from '../exit-status.ts';
@@ -37,7 +38,7 @@ interface Flags {
   key?: string;
   name?: string;
   bundle?: string;
-  isolation?: 'none' | 'bwrap';
+  isolation?: Isolation;
   exclusive?: true;
   hold?: true;
   after?: readonly string[];
@@ -79,7 +80,7 @@ function howOptions(submit: Command): void {
     .option('--arch <arch>', 'only on slaves of this architecture')
     .option('--label <k=v>', 'only on slaves with this label; again and again', pair)
     .option('--resource <k=n>', 'what it needs of the slave, as cpus=2; again and again', amount)
-    .addOption(new Option('--isolation <how>', 'what it runs in').choices(['none', 'bwrap']))
+    .addOption(new Option('--isolation <how>', 'what it runs in').choices(ISOLATIONS))
     .option('--exclusive', 'asks never to run twice at once (kept with the run; not enforced yet)')
     .option('--timeout <d>', 'at most so long, from the start of its preparation', duration)
     .option('--queue-timeout <d>', 'wait at most so long for a slave', duration)

@@ -47,7 +47,8 @@ export function makeAdoption(
         const lives = (lane && isAlive(lane)) || selectTree(table, lane, key).length > 0;
         if (!end && !lives) return { key, state: 'gone' };
         const isolation = lane?.isolation ?? 'none';
-        const process = makeAttemptProcess({ key, isolation, exitFile, on: on(key) }, lane);
+        const fixed = { key, isolation, group: lane?.group, exitFile, on: on(key) };
+        const process = makeAttemptProcess(fixed, lane);
         process.hasEnded = end !== undefined;
         onAdopted(process);
         if (end) clock.soon(() => onEnd(process, end));

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { AttemptKey, Isolation, ProcessEvents } from '../ports.ts';
+import type { Isolation } from '../../protocol/run.ts';
+import type { AttemptKey, ProcessEvents } from '../ports.ts';
 import { type ExitRecord, parseExitFile } from './exit-file.ts';
 import type { Lane } from './lane.ts';
 import type { TreeRoot } from './process-tree.ts';
@@ -8,6 +9,8 @@ import type { TreeRoot } from './process-tree.ts';
 export interface AttemptProcess {
   readonly key: AttemptKey;
   readonly isolation: Isolation;
+  /** The directory of its control group, if it has one. */
+  group: string | undefined;
   readonly exitFile: string;
   readonly on: ProcessEvents;
   /** The lane that runs it, while that lane lives and is ours. */
@@ -22,7 +25,7 @@ export interface AttemptProcess {
 }
 
 export function makeAttemptProcess(
-  fixed: Pick<AttemptProcess, 'key' | 'isolation' | 'exitFile' | 'on'>,
+  fixed: Pick<AttemptProcess, 'key' | 'isolation' | 'group' | 'exitFile' | 'on'>,
   root?: TreeRoot,
 ): AttemptProcess {
   return { ...fixed, lane: undefined, root, hasEnded: false, isSettled: false, killed: undefined };

@@ -7,10 +7,19 @@ test('a file without its last line says that the task still runs', () => {
   expect(parseExitFile('')).toEqual({ lane: undefined, end: undefined });
   for (const text of [LANE, `${LANE}Killed\n`, `${LANE}exit 3`]) {
     expect(parseExitFile(text)).toEqual({
-      lane: { pid: 812, startTime: '99123', isolation: 'none' },
+      lane: { pid: 812, startTime: '99123', isolation: 'none', group: undefined },
       end: undefined,
     });
   }
+});
+
+test('the first line names the control group, where there is one', () => {
+  expect(parseExitFile('lane 812 99123 cgroup /sys/fs/cgroup/a b\n').lane).toEqual({
+    pid: 812,
+    startTime: '99123',
+    isolation: 'cgroup',
+    group: '/sys/fs/cgroup/a b',
+  });
 });
 
 test('128+n is signal n only if the shell spoke of it', () => {

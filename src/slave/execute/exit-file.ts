@@ -1,13 +1,25 @@
 import { constants } from 'node:os';
-import type { Isolation, ProcessEnd } from '../ports.ts';
+import { ISOLATIONS } from '../../protocol/run.ts';
+import type { Isolation } from '../../protocol/run.ts';
+import type { ProcessEnd } from '../ports.ts';
 
 /** What an attempt's exit file says; it outlives the slave's process. */
 export interface ExitRecord {
   /** The lane that runs the task, if one took it. */
-  lane: { pid: number; startTime: string; isolation: Isolation } | undefined;
+  lane: LaneRecord | undefined;
   /** Undefined while the task runs, and for ever if its lane was killed. */
   end: ProcessEnd | undefined;
 }
+
+export interface LaneRecord {
+  pid: number;
+  startTime: string;
+  isolation: Isolation;
+  /** The directory of the attempt's control group, if it has one. */
+  group: string | undefined;
+}
+
+const LANE_LINE = new RegExp(`^lane (\\d+) (\\d+) (${ISOLATIONS.join('|')})(?: (/.*))?$`);
 
 /** The first name of each number: SIGABRT, not SIGIOT. */
 const SIGNAL_NAMES = new Map(
@@ -25,15 +37,17 @@ const SIGNAL_NAMES = new Map(
  */
 export function parseExitFile(text: string): ExitRecord {
   const lines = text.split('\n');
-  const lane = /^lane (\d+) (\d+) (none|bwrap)$/.exec(lines[0] ?? '');
+  const lane = LANE_LINE.exec(lines[0] ?? '');
   const status = /^exit (\d+)$/.exec(lines.at(-2) ?? '');
   const said = lines.slice(lane ? 1 : 0, -2).filter((line) => line !== '');
   return {
-    lane: lane
-      ? { pid: Number(lane[1]), startTime: lane[2]!, isolation: lane[3] as Isolation }
-      : undefined,
+    lane: lane ? laneOf(lane) : undefined,
     end: status && lines.at(-1) === '' ? endOf(Number(status[1]), said) : undefined,
   };
+}
+
+function laneOf([, pid, startTime, isolation, group]: string[]): LaneRecord {
+  return { pid: Number(pid), startTime: startTime!, isolation: isolation as Isolation, group };
 }
 
 function endOf(code: number, said: readonly string[]): ProcessEnd {

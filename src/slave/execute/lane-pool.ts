@@ -63,7 +63,7 @@ export function makeLanePool(machine: Machine, slots: number, log: Log, onEnd: O
     launched.add(process);
     process.lane = lane;
     process.root = lane.root;
-    lane.run(taskText(spec, machine, process.exitFile, ticket));
+    lane.run(taskText(spec, machine, process, ticket));
     // Not at once, as a caller expects of an event; and before any that the lane can cause.
     queueMicrotask(() => process.on.started(undefined));
   }

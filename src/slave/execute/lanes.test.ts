@@ -146,12 +146,15 @@ test('a lane that is killed from outside ends its task as SIGKILL, and others go
   expect(await run('next', ['true'])).toEqual(exited(0));
 });
 
-describe.each(['subreaper', 'no subreaper'])('a tree of processes, with %s', (kind) => {
+describe.each(['subreaper', 'no subreaper', 'group'])('a tree of processes, with %s', (kind) => {
   let trees: Executor;
 
-  beforeEach(async () => {
+  beforeEach(async ({ skip }) => {
+    skip(kind === 'group' && !machine.cgroup, 'no writable cgroup v2 here');
     if (kind === 'subreaper') expect(machine.subreaper).not.toEqual([]);
-    trees = await open(kind === 'subreaper' ? {} : { machine: { ...machine, subreaper: [] } });
+    const subreaper = kind === 'subreaper' ? machine.subreaper : [];
+    const cgroup = kind === 'group' ? machine.cgroup : undefined;
+    trees = await open({ machine: { ...machine, subreaper, cgroup } });
     return () => trees.close();
   });
 
@@ -228,6 +231,77 @@ describe.each(['subreaper', 'no subreaper'])('a tree of processes, with %s', (ki
       await trees.settle(keyOf(`termed${n}`), 0);
     }
   });
+});
+
+describe('a control group', () => {
+  const spec = { isolation: 'cgroup' } as const;
+  beforeEach(({ skip }) => skip(!machine.cgroup, 'no writable cgroup v2 here'));
+
+  test('holds the task from its first step, and is gone when the attempt is settled', async () => {
+    expect(executor.isolations).toContain('cgroup');
+    expect(await run('own', ['cat', '/proc/self/cgroup'], spec)).toEqual(exited(0));
+    expect(output('own')).toMatch(new RegExp(`^0::/.*runyard-${keyOf('own')}$`, 'm'));
+    expect(groupsLeft()).toEqual([]);
+    expect(await run('code', ['sh', '-c', 'exit 5'], spec)).toEqual(exited(5));
+    expect(await run('none', ['no-such-program'], spec)).toMatchObject({ kind: 'unstartable' });
+    expect(groupsLeft()).toEqual([]);
+  });
+
+  test('keeps hold of what hides: a new session, no key in its environment, a group inside', async () => {
+    const hide = 'env -i setsid /bin/sh -c "echo up; exec /bin/sleep 60" &';
+    const inside = `d=${machine.cgroup}/runyard-${keyOf('hides')}/inner; mkdir $d; echo 0 >$d/cgroup.procs;`;
+    const script = `${inside} trap "" TERM; ${hide} sleep 60 & wait`;
+    const lanes = await open({ machine: { ...machine, subreaper: [] } });
+    const task = begin('hides', ['sh', '-c', script], spec, lanes);
+    await written('hides');
+    lanes.signal(keyOf('hides'), 'SIGKILL');
+    expect(await task).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    await lanes.settle(keyOf('hides'), 0);
+    await vi.waitFor(() => expect(groupsLeft()).toEqual([]), 10_000);
+    await lanes.close();
+  });
+
+  test('ends a task that forks faster than one can look', async () => {
+    const bomb = 'f() { f & f & sleep 0.01; }; echo up; f; sleep 60';
+    const task = begin('bomb', ['sh', '-c', `ulimit -u 2000; ${bomb}`], spec);
+    await written('bomb');
+    executor.signal(keyOf('bomb'), 'SIGKILL');
+    await task;
+    await executor.settle(keyOf('bomb'), 0);
+    expect(survivors()).toEqual([]);
+  });
+
+  test('is found again by the next process of the slave', async () => {
+    const before = await open();
+    const script = 'trap "" TERM; env -i setsid /bin/sleep 60 & echo up; wait';
+    void begin('kept', ['sh', '-c', script], spec, before);
+    await written('kept');
+    await before.close();
+    const { states, ends } = await adopt(['kept']);
+    expect(states).toEqual({ kept: 'running' });
+    executor.signal(keyOf('kept'), 'SIGKILL');
+    expect(await ends.get('kept')).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    await executor.settle(keyOf('kept'), 0);
+    await vi.waitFor(() => expect(groupsLeft()).toEqual([]), 10_000);
+  });
+});
+
+test('an isolation that this machine cannot give is refused, not passed over', async () => {
+  const poor = await open({ machine: { ...machine, bwrap: undefined, cgroup: undefined } });
+  expect(poor.isolations).toEqual(['none']);
+  for (const isolation of ['bwrap', 'cgroup'] as const) {
+    expect(await begin(isolation, ['true'], { isolation }, poor)).toEqual({
+      kind: 'unstartable',
+      why: `could not exec: ${isolation} does not work here`,
+    });
+  }
+  const broken = await open({ machine: { ...machine, cgroup: join(root, 'file') } });
+  writeFileSync(join(root, 'file'), '');
+  expect(await begin('broken', ['true'], { isolation: 'cgroup' }, broken)).toMatchObject({
+    kind: 'unstartable',
+    why: expect.stringContaining('no control group: ENOTDIR'),
+  });
+  await Promise.all([poor.close(), broken.close()]);
 });
 
 describe('bwrap', () => {
@@ -319,7 +393,8 @@ describe('a restart of the slave', () => {
 
   test('after SIGKILL loses no task: the lane outlives the process that started it', async () => {
     const spec = specOf('orphan', ['sh', '-c', 'echo up; sleep 0.3; exit 9']);
-    const text = taskText(spec, machine, fileOf('orphan', 'exit'), 1);
+    const at = { exitFile: fileOf('orphan', 'exit'), group: undefined };
+    const text = taskText(spec, machine, at, 1);
     const slave = spawn(process.execPath, ['-e', SLAVE, ...machine.subreaper, machine.shell], {
       env: { PROLOGUE: prologue('LANE', true), TEXT: text },
       stdio: 'ignore',
@@ -421,6 +496,11 @@ async function adopt(keys: string[]) {
     states: Object.fromEntries(adopted.map(({ key, state }) => [nameOf(key), state])),
     ends,
   };
+}
+
+/** Control groups of this test that nobody removed. */
+function groupsLeft(): string[] {
+  return readdirSync(machine.cgroup!).filter((name) => name.startsWith(`runyard-${keyOf('')}`));
 }
 
 function exited(code: number): ProcessEnd {

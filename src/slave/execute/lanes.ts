@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { type Clock, sleep } from '../../base/clock.ts';
 import { assert } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { ISOLATIONS } from '../../protocol/run.ts';
 import type { AttemptKey, Executor, ProcessEnd, ProcessEvents, ProcessSpec } from '../ports.ts';
 import { makeAdoption } from './adopt.ts';
 import { type AttemptProcess, makeAttemptProcess } from './attempt-process.ts';
@@ -34,7 +35,7 @@ const NOTHING_LEFT = Promise.resolve(0);
 export async function makeLanes(options: LaneOptions): Promise<Executor> {
   const { clock, log, workRoot, slots = Infinity } = options;
   const machine = options.machine ?? (await probeMachine());
-  const trees = makeTrees(clock, log, machine.subreaper.length > 0);
+  const trees = makeTrees(clock, log, machine);
   const pool = makeLanePool(machine, slots, log, end);
   const adoption = makeAdoption(clock, workRoot, hold, end);
   const processes = new Map<AttemptKey, AttemptProcess>();
@@ -47,9 +48,9 @@ export async function makeLanes(options: LaneOptions): Promise<Executor> {
   function start(spec: ProcessSpec, on: ProcessEvents): void {
     const { key, isolation } = spec;
     const exitFile = `${dirname(spec.stdout)}/exit`;
-    const process = makeAttemptProcess({ key, isolation, exitFile, on });
+    const process = makeAttemptProcess({ key, isolation, group: undefined, exitFile, on });
     hold(process);
-    const why = whyUnstartable(spec, machine);
+    const why = whyUnstartable(spec, machine) ?? trees.plant(process);
     if (why !== undefined) queueMicrotask(() => end(process, { kind: 'unstartable', why }, true));
     else pool.launch(process, spec);
   }
@@ -64,6 +65,7 @@ export async function makeLanes(options: LaneOptions): Promise<Executor> {
     if (process.isSettled) return;
     process.isSettled = true;
     processes.delete(process.key);
+    trees.clear(process);
     pool.giveBack(process);
   }
 
@@ -74,11 +76,6 @@ export async function makeLanes(options: LaneOptions): Promise<Executor> {
       queueMicrotask(() => end(process, { kind: 'signalled', signal: name }, true));
     } else if (name === 'SIGTERM') trees.terminate(process);
     else process.killed ??= trees.kill(process);
-  }
-
-  function settle(key: AttemptKey, drainMs: number): Promise<number> {
-    const process = processes.get(key);
-    return process ? drain(process, drainMs) : NOTHING_LEFT;
   }
 
   async function drain(process: AttemptProcess, drainMs: number): Promise<number> {
@@ -99,10 +96,13 @@ export async function makeLanes(options: LaneOptions): Promise<Executor> {
   }
 
   return {
-    isolations: machine.bwrap ? ['none', 'bwrap'] : ['none'],
+    isolations: ISOLATIONS.filter((name) => name === 'none' || machine[name] !== undefined),
     start,
     signal,
-    settle,
+    settle(key, drainMs) {
+      const process = processes.get(key);
+      return process ? drain(process, drainMs) : NOTHING_LEFT;
+    },
     adopt: async (keys, on) => adoption.adopt(keys, on),
     async close() {
       adoption.close();

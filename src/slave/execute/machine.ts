@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { arch } from 'node:os';
+import { probeCgroup } from './cgroup.ts';
 
 /** The programs of this machine that lanes are made of, each found by trying it. */
 export interface Machine {
@@ -15,6 +16,8 @@ export interface Machine {
   subreaper: readonly string[];
   /** bubblewrap, if it can make a pid namespace here. */
   bwrap: string | undefined;
+  /** The directory in which control groups can be made, if they can be killed whole. */
+  cgroup: string | undefined;
 }
 
 /** A lane starts with an empty environment, so nothing is looked up in a PATH. */
@@ -44,8 +47,9 @@ exit 1`;
 
 export async function probeMachine(): Promise<Machine> {
   const shell = find('dash') ?? '/bin/sh';
-  const [subreaper, bwrap] = await Promise.all([probeSubreaper(shell), probeBwrap()]);
-  return { shell, env: find('env') ?? '/usr/bin/env', subreaper, bwrap };
+  const probes = [probeSubreaper(shell), probeBwrap(), probeCgroup(shell)] as const;
+  const [subreaper, bwrap, cgroup] = await Promise.all(probes);
+  return { shell, env: find('env') ?? '/usr/bin/env', subreaper, bwrap, cgroup };
 }
 
 async function probeSubreaper(shell: string): Promise<readonly string[]> {

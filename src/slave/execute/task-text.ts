@@ -20,16 +20,23 @@ const MARK = 'runyard_mark() { echo "unstartable $1" >>"$runyard_exit"; }';
 export function taskText(
   spec: ProcessSpec,
   machine: Machine,
-  exitFile: string,
+  { exitFile, group }: { exitFile: string; group: string | undefined },
   ticket: number,
 ): string {
   const body =
     spec.isolation === 'bwrap' ? sandboxed(spec, machine, exitFile) : plain(spec, machine);
+  const how = group === undefined ? spec.isolation : `${spec.isolation} ${group}`;
   return (
     `runyard_exit=${quoteWord(exitFile)};e=none;` +
-    `{ echo "$runyard_lane ${spec.isolation}";(${body});e=$?;echo "exit $e";}>>"$runyard_exit" 2>&1;` +
-    `runyard_report ${ticket}\n`
+    `{ echo "$runyard_lane "${quoteWord(how)};(${joining(group)}${body});e=$?;echo "exit $e";}` +
+    `>>"$runyard_exit" 2>&1;runyard_report ${ticket}\n`
   );
+}
+
+/** The subshell goes into the group itself, before it becomes the task. */
+function joining(group: string | undefined): string {
+  if (group === undefined) return '';
+  return `echo 0 >${quoteWord(`${group}/cgroup.procs`)}||{ runyard_mark 126;exit 126;};`;
 }
 
 /** Why no shell text can say this, or undefined. */
@@ -44,8 +51,8 @@ export function whyUnstartable(spec: ProcessSpec, machine: Machine): string | un
     }
     if (holdsNul(value)) return `could not exec: the value of ${name} holds a NUL byte`;
   }
-  if (spec.isolation === 'bwrap' && !machine.bwrap)
-    return 'could not exec: bwrap does not work here';
+  if (spec.isolation !== 'none' && !machine[spec.isolation])
+    return `could not exec: ${spec.isolation} does not work here`;
   return undefined;
 }
 

@@ -2,6 +2,7 @@ import { type Clock, sleep } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { AttemptProcess } from './attempt-process.ts';
 import { signalProcess } from './lane.ts';
+import type { Machine } from './machine.ts';
 import {
   type LiveProcess,
   type ProcessTable,
@@ -11,6 +12,7 @@ import {
   selectTree,
   walkTree,
 } from './process-tree.ts';
+import { makeTaskGroups } from './task-groups.ts';
 
 /** The shortest pause between two readings of all of /proc that nobody is in a hurry for. */
 const TABLE_PAUSE_MS = 25;
@@ -24,6 +26,8 @@ const SANDBOX_OWN = 3;
 
 /** Finds, signals and empties the process trees of attempts. */
 export interface Trees {
+  /** Before the start: gives it a control group where it is to have one; else why it cannot. */
+  plant: (process: AttemptProcess) => string | undefined;
   /** Everything alive of that attempt, its lane excepted. */
   find: (process: AttemptProcess) => LiveProcess[];
   /** The same, for those who can wait: all that ask together share one look. */
@@ -31,18 +35,32 @@ export interface Trees {
   terminate: (process: AttemptProcess) => void;
   /** Resolves when the process has ended and its tree is empty. */
   kill: (process: AttemptProcess) => Promise<void>;
+  /** Once it is empty: takes away what `plant` gave. */
+  clear: (process: AttemptProcess) => void;
 }
 
-export function makeTrees(clock: Clock, log: Log, hasSubreaper: boolean): Trees {
+export function makeTrees(clock: Clock, log: Log, machine: Machine): Trees {
+  const hasSubreaper = machine.subreaper.length > 0;
+  const groups = makeTaskGroups(machine, clock, log);
   const findTable = sharedTable(clock);
 
+  /** By whom the kernel itself holds together; undefined if that is nobody. */
+  function findHeld({ lane, group }: AttemptProcess): LiveProcess[] | undefined {
+    const grouped = group === undefined ? undefined : groups.find(group);
+    if (!hasSubreaper || !lane?.root) return grouped;
+    // Not yet in its group, or moved out of it by a task that is root.
+    const below = walkTree(lane.root.pid);
+    const known = new Set(below.map(({ pid }) => pid));
+    return [...below, ...(grouped ?? []).filter(({ pid }) => !known.has(pid))];
+  }
+
   function find(process: AttemptProcess): LiveProcess[] {
-    if (hasSubreaper && process.lane?.root) return walkTree(process.lane.root.pid);
-    return selectTree(readTable(), process.root, process.key);
+    return findHeld(process) ?? selectTree(readTable(), process.root, process.key);
   }
 
   async function findSoon(process: AttemptProcess): Promise<LiveProcess[]> {
-    if (hasSubreaper && process.lane) return find(process);
+    const held = findHeld(process);
+    if (held) return held;
     return selectTree(await findTable(), process.root, process.key);
   }
 
@@ -56,7 +74,7 @@ export function makeTrees(clock: Clock, log: Log, hasSubreaper: boolean): Trees 
       if (!process.killed) clock.setTimeout(again, againMs);
       return;
     }
-    const group = process.isolation === 'none' ? process.root?.pid : undefined;
+    const group = process.isolation === 'bwrap' ? undefined : process.root?.pid;
     // The group at once, so that a fork meanwhile escapes nothing; the lane has a trap for it.
     if (targets.some((target) => target.group === group)) signalProcess(-group!, 'SIGTERM');
     for (const { pid, group: other } of targets) {
@@ -68,6 +86,7 @@ export function makeTrees(clock: Clock, log: Log, hasSubreaper: boolean): Trees 
     for (let round = 0; !process.isSettled; round++) {
       const found = find(process);
       if (found.length === 0 && process.hasEnded) return;
+      if (process.group !== undefined) groups.kill(process.group);
       for (const { pid } of found) signalProcess(pid, 'SIGKILL');
       if (round >= GENTLE_ROUNDS || found.length > GENTLE_MAX) killGroup(process, found);
       if (round === 100) log.warn({ key: process.key, found }, 'processes do not die of SIGKILL');
@@ -81,7 +100,7 @@ export function makeTrees(clock: Clock, log: Log, hasSubreaper: boolean): Trees 
     if (hasGroup) signalProcess(-root.pid, 'SIGKILL');
   }
 
-  return { find, findSoon, terminate, kill };
+  return { plant: groups.give, find, findSoon, terminate, kill, clear: groups.remove };
 }
 
 /** Reads the process table at most so often; what it gives was read after it was asked for. */
