@@ -2,6 +2,7 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
+import { onTestFinished } from 'vitest';
 import { manualClock } from '../base/clock.ts';
 import type { Clock } from '../base/clock.ts';
 import { YardError } from '../base/errors.ts';
@@ -216,6 +217,13 @@ export interface AskOptions {
 }
 
 export type ApiFixture = Awaited<ReturnType<typeof startApi>>;
+
+/** One that ends with the test that starts it. */
+export async function startApiForTest(options: FixtureOptions = {}): Promise<ApiFixture> {
+  const api = await startApi(options);
+  onTestFinished(() => api.stop());
+  return api;
+}
 
 export async function startApi(options: FixtureOptions = {}) {
   const asked: Asked[] = [];

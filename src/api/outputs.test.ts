@@ -3,22 +3,12 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, Readable } from 'node:stream';
-import { afterEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { YardError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import type { MasterService } from '../protocol/service.ts';
-import { BUNDLE_ID, outputOf, startApi } from './api-fixture.ts';
-import type { ApiFixture, FixtureOptions } from './api-fixture.ts';
-
-const started: ApiFixture[] = [];
-async function start(options: FixtureOptions = {}): Promise<ApiFixture> {
-  const api = await startApi(options);
-  started.push(api);
-  return api;
-}
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((api) => api.stop()));
-});
+import { BUNDLE_ID, outputOf, startApiForTest } from './api-fixture.ts';
+import type { ApiFixture } from './api-fixture.ts';
 
 const PATH = '/runs/r1/outputs/stdout';
 
@@ -46,7 +36,7 @@ test.each([
   ['bytes=1-2,4-5', 200, '0123456789', undefined],
   ['lines=1-2', 200, '0123456789', undefined],
 ])('range %s is answered with %i', async (range, status, text, contentRange) => {
-  const api = await start({ service: { openOutput } });
+  const api = await startApiForTest({ service: { openOutput } });
   const answer = await api.ask(PATH, { headers: { range } });
   expect(answer.status).toBe(status);
   if (text !== undefined) expect(answer.text).toBe(text);
@@ -55,7 +45,7 @@ test.each([
 });
 
 test('an output is shown as text that can do nothing in a browser', async () => {
-  const api = await start();
+  const api = await startApiForTest();
   expect((await api.ask(PATH)).headers).toMatchObject({
     'content-type': 'text/plain; charset=utf-8',
     'content-length': '10',
@@ -69,7 +59,7 @@ test('an output is shown as text that can do nothing in a browser', async () => 
 
 test('HEAD has the headers of GET, no body, and leaves nothing open', async () => {
   const body = Readable.from(['0123456789']);
-  const api = await start({
+  const api = await startApiForTest({
     service: { openOutput: async () => ({ ...outputOf('0123456789'), body }) },
   });
   const answer = await api.ask(`${PATH}?follow=1`, { method: 'HEAD' });
@@ -78,7 +68,7 @@ test('HEAD has the headers of GET, no body, and leaves nothing open', async () =
 });
 
 test('an artifact is a download, under its own name, that can do nothing in a browser', async () => {
-  const api = await start();
+  const api = await startApiForTest();
   const { headers } = await api.ask("/runs/r1/artifacts/logs/it's%20%C3%A9.html");
   expect(headers).toMatchObject({
     'content-type': 'application/octet-stream',
@@ -90,7 +80,9 @@ test('an artifact is a download, under its own name, that can do nothing in a br
 
 test('HEAD of an artifact reads none of it', async () => {
   const body = new PassThrough();
-  const api = await start({ service: { openArtifact: async () => ({ body, bytes: 2 ** 30 }) } });
+  const api = await startApiForTest({
+    service: { openArtifact: async () => ({ body, bytes: 2 ** 30 }) },
+  });
   const answer = await api.ask('/runs/r1/artifacts/big', { method: 'HEAD' });
   expect(answer.headers['content-length']).toBe(String(2 ** 30));
   expect(body.destroyed).toBe(true);
@@ -117,7 +109,7 @@ async function follow({ port }: ApiFixture): Promise<IncomingMessage> {
 
 test('a follower of a silent run hears at once that it follows, then each write as it comes', async () => {
   const output = growing();
-  const api = await start({ service: { openOutput: output.open } });
+  const api = await startApiForTest({ service: { openOutput: output.open } });
   const response = await follow(api);
   expect(response.headers).toMatchObject({
     'transfer-encoding': 'chunked',
@@ -133,7 +125,7 @@ test('a follower of a silent run hears at once that it follows, then each write 
 
 test('a follower who leaves ends the reading', async () => {
   const output = growing();
-  const api = await start({ service: { openOutput: output.open } });
+  const api = await startApiForTest({ service: { openOutput: output.open } });
   const response = await follow(api);
   const left = once(output.signal(), 'abort');
   response.destroy();
@@ -143,7 +135,7 @@ test('a follower who leaves ends the reading', async () => {
 
 test('an output that fails in the middle is cut, so that it cannot pass for complete', async () => {
   const output = growing();
-  const api = await start({ service: { openOutput: output.open } });
+  const api = await startApiForTest({ service: { openOutput: output.open } });
   const response = await follow(api);
   output.body.write('some');
   await once(response, 'data');
@@ -170,20 +162,20 @@ test.each([
   [`/api/attempts/r1/1/artifacts/..%2fa?sha256=${'b'.repeat(64)}`, 1, 400, 'ref.invalid'],
   ['/api/bundles/nosuch', 1, 400, 'bundle.ref'],
 ])('an upload to %s of %i bytes is answered with %i', async (path, bytes, status, code) => {
-  const api = await start();
+  const api = await startApiForTest();
   const answer = await api.ask(path, upload(path, Buffer.alloc(bytes)).given);
   expect([answer.status, answer.code]).toEqual([status, code]);
 });
 
 test('an upload may call its bytes what it likes, or be empty', async () => {
-  const api = await start();
+  const api = await startApiForTest();
   const typed = upload(CHUNK, 'x=1', 'application/x-www-form-urlencoded');
   expect((await api.ask(CHUNK, typed.given)).text).toBe('{"size":3}');
   expect((await api.ask(CHUNK, { method: 'PUT' })).text).toBe('{"size":0}');
 });
 
 test('a body without a length that grows past its limit is refused, with an answer', async () => {
-  const api = await start();
+  const api = await startApiForTest();
   const chunk = `100000\r\n${'x'.repeat(2 ** 20)}\r\n`;
   const text = await api.speak(
     `PUT ${CHUNK} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n` +
@@ -198,7 +190,7 @@ test('a master that refuses an upload half-way is heard, and the connection serv
     for await (const _chunk of body) throw new YardError('store.full', 'no room is left');
     throw new Error('no bytes came');
   };
-  const api = await start({ service: { putBundle } });
+  const api = await startApiForTest({ service: { putBundle } });
   const path = `/api/bundles/${BUNDLE_ID}`;
   const refused = await api.ask(path, upload(path, Buffer.alloc(8 * 2 ** 20)).given);
   expect([refused.status, refused.code]).toEqual([503, 'store.full']);
@@ -228,7 +220,7 @@ test('an upload that is cut is no whole one to the master, and no fault of ours'
       heard();
     }
   };
-  const api = await start({ service: { putBundle }, log: { ...silentLog, error } });
+  const api = await startApiForTest({ service: { putBundle }, log: { ...silentLog, error } });
   const sending = request({
     host: '127.0.0.1',
     port: api.port,
@@ -262,7 +254,7 @@ test('a bundle of 64 MiB goes up and comes down as it was', async () => {
     }
     return { id, bytes };
   };
-  const api = await start({ service: { openBundle, putBundle } });
+  const api = await startApiForTest({ service: { openBundle, putBundle } });
   const client = api.client();
   const answer = await client.putBundle(BUNDLE_ID, client.openBundle(BUNDLE_ID));
   expect(answer.bytes).toBe(64 * 2 ** 20);

@@ -1,23 +1,13 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { manualClock } from '../base/clock.ts';
 import type { HistoryEvent } from '../protocol/http.ts';
 import { isDone } from '../protocol/run.ts';
 import type { MasterService } from '../protocol/service.ts';
-import { event, startApi } from './api-fixture.ts';
-import type { ApiFixture, FixtureOptions } from './api-fixture.ts';
-
-const started: ApiFixture[] = [];
-async function start(options: FixtureOptions = {}): Promise<ApiFixture> {
-  const api = await startApi(options);
-  started.push(api);
-  return api;
-}
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((api) => api.stop()));
-});
+import { event, startApi, startApiForTest } from './api-fixture.ts';
+import type { ApiFixture } from './api-fixture.ts';
 
 /** Events as a master keeps and tells them. */
 function makeEvents(past: HistoryEvent[] = []) {
@@ -84,7 +74,7 @@ async function open({ port }: ApiFixture, query = '', headers: Record<string, st
 
 test('a watcher is greeted first, then told each event as it happens', async () => {
   const events = makeEvents([event(1)]);
-  const watcher = await open(await start({ service: { watch: events.watch } }));
+  const watcher = await open(await startApiForTest({ service: { watch: events.watch } }));
   expect(await watcher.take()).toEqual({ type: 'hello' });
   events.add(event(2), event(3));
   expect(await watcher.take()).toEqual({ type: 'events', events: [event(2), event(3)] });
@@ -94,14 +84,20 @@ test('a watcher is greeted first, then told each event as it happens', async () 
 
 test('with since it is greeted by that, and told what it missed', async () => {
   const events = makeEvents([event(1), event(2), event(3)]);
-  const watcher = await open(await start({ service: { watch: events.watch } }), '?since=1');
+  const watcher = await open(
+    await startApiForTest({ service: { watch: events.watch } }),
+    '?since=1',
+  );
   expect(await watcher.take()).toEqual({ type: 'hello', since: 1 });
   expect(await watcher.take()).toEqual({ type: 'events', events: [event(2), event(3)] });
 });
 
 test('with run it is told of that run alone', async () => {
   const events = makeEvents();
-  const watcher = await open(await start({ service: { watch: events.watch } }), '?run=r2');
+  const watcher = await open(
+    await startApiForTest({ service: { watch: events.watch } }),
+    '?run=r2',
+  );
   await watcher.take();
   events.add(event(1), event(2, 'r2'));
   events.add(event(3));
@@ -112,7 +108,10 @@ test('with run it is told of that run alone', async () => {
 
 test('with ends=1 it is told of what ended, and of nothing else', async () => {
   const events = makeEvents();
-  const watcher = await open(await start({ service: { watch: events.watch } }), '?ends=1');
+  const watcher = await open(
+    await startApiForTest({ service: { watch: events.watch } }),
+    '?ends=1',
+  );
   await watcher.take();
   events.add(event(1), { ...event(2), state: 'COMPLETE' });
   events.add(event(3));
@@ -132,7 +131,7 @@ test.each([
   ['?token=wrong', {}, 401, 'auth.invalid'],
   ['?token=submit', {}, 403, 'authz.scope'],
 ])('a watch of %j with %j is refused with %i %s', async (query, headers, status, code) => {
-  const api = await start();
+  const api = await startApiForTest();
   const upgrade =
     'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n' +
     'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
@@ -142,7 +141,7 @@ test.each([
 });
 
 test('a token is taken from the header or, as browsers have it, from the URL', async () => {
-  const api = await start({ open: false });
+  const api = await startApiForTest({ open: false });
   for (const [query, headers] of [
     ['?token=read', {}],
     ['', { authorization: 'Bearer read' }],
@@ -155,7 +154,7 @@ test('a token is taken from the header or, as browsers have it, from the URL', a
 test('each 15 seconds it is pinged; who did not answer by the next is cut', async () => {
   const clock = manualClock();
   const events = makeEvents();
-  const watcher = await open(await start({ clock, service: { watch: events.watch } }));
+  const watcher = await open(await startApiForTest({ clock, service: { watch: events.watch } }));
   await watcher.take();
   const { socket } = watcher;
   for (let beat = 0; beat < 2; beat++) {
@@ -179,7 +178,7 @@ test('each 15 seconds it is pinged; who did not answer by the next is cut', asyn
 
 test('a watcher that lags 4 MiB behind is told to resume, and misses nothing by doing so', async () => {
   const events = makeEvents();
-  const api = await start({ service: { watch: events.watch } });
+  const api = await startApiForTest({ service: { watch: events.watch } });
   const watcher = await open(api);
   await watcher.take();
   const seen: number[] = [];
@@ -203,7 +202,7 @@ test('a watcher that lags 4 MiB behind is told to resume, and misses nothing by 
 });
 
 test('a watcher that sends more than it needs to is cut', async () => {
-  const watcher = await open(await start());
+  const watcher = await open(await startApiForTest());
   watcher.socket.send('x'.repeat(2_000));
   const [code] = (await once(watcher.socket, 'close')) as [number];
   expect(code).toBe(1009);
@@ -233,7 +232,7 @@ test('a watch that breaks in the master ends with 1011 and ends nothing else', a
   const watch = async () => {
     throw new Error('a bug');
   };
-  const api = await start({ service: { watch } });
+  const api = await startApiForTest({ service: { watch } });
   const watcher = await open(api);
   const [code] = (await once(watcher.socket, 'close')) as [number];
   expect(code).toBe(1011);
@@ -242,7 +241,7 @@ test('a watch that breaks in the master ends with 1011 and ends nothing else', a
 
 test('upgrades that are nobody’s end by themselves, odd paths and resets end nothing', async () => {
   const clock = manualClock();
-  const api = await start({ clock });
+  const api = await startApiForTest({ clock });
   const upgrade =
     'HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
   const arrived = once(api.api.server, 'upgrade');

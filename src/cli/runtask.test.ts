@@ -10,19 +10,16 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { REPOSITORY, compile } from '../../test/kit/compiled.ts';
 import { manualClock } from '../base/clock.ts';
 import { importResults } from '../task/result-yaml.ts';
 import { parseTap } from '../task/tap.ts';
 import { runtask } from './runtask.ts';
-
-const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 
 let root: string;
 
@@ -140,7 +137,7 @@ describe('T12: the program itself', () => {
   let built: string;
 
   beforeAll(() => {
-    built = build();
+    built = compile('src/cli/runtask.ts');
   });
 
   afterAll(() => rmSync(built, { recursive: true, force: true }));
@@ -259,26 +256,4 @@ function collect({ stdout }: ChildProcess) {
         check();
       }),
   };
-}
-
-/** Compiles the program and what it needs, as the package does, into a directory of its own. */
-function build(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'runyard-built-'));
-  writeFileSync(join(directory, 'package.json'), '{"type": "module"}');
-  symlinkSync(join(REPOSITORY, 'node_modules'), join(directory, 'node_modules'));
-  const config = {
-    extends: join(REPOSITORY, 'tsconfig.json'),
-    compilerOptions: {
-      noEmit: false,
-      rootDir: join(REPOSITORY, 'src'),
-      outDir: 'dist',
-      typeRoots: [join(REPOSITORY, 'node_modules/@types')],
-    },
-    files: [join(REPOSITORY, 'src/cli/runtask.ts')],
-    include: [],
-  };
-  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config));
-  const tsc = join(REPOSITORY, 'node_modules/typescript/bin/tsc');
-  execFileSync(process.execPath, [tsc, '-p', directory], { stdio: 'inherit' });
-  return directory;
 }

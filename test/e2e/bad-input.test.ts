@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isDone } from '../../src/protocol/run.ts';
-import { startYard, until } from '../kit/processes.ts';
+import { startYard } from '../kit/processes.ts';
+import { until } from '../kit/until.ts';
 
 let yard: Awaited<ReturnType<typeof startYard>>;
 beforeAll(async () => {

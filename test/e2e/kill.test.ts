@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { runRequest } from '../../src/protocol/run.ts';
-import { startYard, until } from '../kit/processes.ts';
+import { startYard } from '../kit/processes.ts';
+import { until } from '../kit/until.ts';
 
 let yard: Awaited<ReturnType<typeof startYard>> | undefined;
 afterEach(async () => {

@@ -2,7 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { certificate } from '../../src/api/certificate-fixture.ts';
-import { startYard, until } from '../kit/processes.ts';
+import { startYard } from '../kit/processes.ts';
+import { until } from '../kit/until.ts';
 
 let yard: Awaited<ReturnType<typeof startYard>>;
 let url: string;

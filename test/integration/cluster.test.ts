@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { me, startCluster } from '../kit/cluster.ts';
+import { until } from '../kit/until.ts';
 
 let cluster: Awaited<ReturnType<typeof startCluster>> | undefined;
 afterEach(async () => {
@@ -129,9 +130,8 @@ test('the same key gives the same run; the same key with other content is refuse
 });
 
 async function running(id: string): Promise<void> {
-  for (;;) {
+  await until(async () => {
     const { state, substate } = await cluster!.master.service.getRun(id);
-    if (state === 'RUNNING' && substate === 'executing') return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+    return state === 'RUNNING' && substate === 'executing';
+  });
 }

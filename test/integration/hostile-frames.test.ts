@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { seededRandom } from '../../src/base/random.ts';
 import { encode } from '../../src/protocol/codec.ts';
 import { CONNECT, echo, joinedSlave, rawSlave, residentBytes } from './wire-kit.ts';
-import { slaveOf, startMaster, until } from './wire-kit.ts';
+import { slaveOf, startMaster } from './wire-kit.ts';
+import { until } from '../kit/until.ts';
 import type { RawSlave, WireMaster } from './wire-kit.ts';
 
 /** Of one hostile frame, with all that it makes us do; generous, as other tests run beside. */

@@ -169,11 +169,6 @@ export async function echo(connection: Wire, n: number): Promise<void> {
   if (message?.n !== n) throw new Error(`sent ${n}, and ${message?.n} came back`);
 }
 
-/** Resolves once the condition holds, looking again after each turn. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-}
-
 /** Resident bytes after the garbage is collected. */
 export function residentBytes(): number {
   setFlagsFromString('--expose-gc');

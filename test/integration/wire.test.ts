@@ -12,8 +12,8 @@ import {
   residentBytes,
   slaveOf,
   startMaster,
-  until,
 } from './wire-kit.ts';
+import { until } from '../kit/until.ts';
 import type { Message, WireMaster } from './wire-kit.ts';
 
 let master: WireMaster;

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { makeClient } from '../../src/api/client.ts';
+import { until } from './until.ts';
 
 const CLI = resolve(import.meta.dirname, '../../dist/cli/runyard.js');
 
@@ -79,9 +80,4 @@ export async function startYard() {
       rmSync(root, { recursive: true, force: true, maxRetries: 5 });
     },
   };
-}
-
-/** Asks again and again until it is so; the test's own time limit ends it. */
-export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await isSo())) await new Promise((done) => setTimeout(done, 20));
 }

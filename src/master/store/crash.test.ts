@@ -1,13 +1,11 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { compile } from '../../../test/kit/compiled.ts';
 import { contentOf, openAt } from './level-fixture.ts';
-
-const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Commits bursts of three keys that belong together, and says which are acknowledged. */
 const WRITER = `
@@ -31,7 +29,10 @@ for (let i = Number(from); ; i += 5) {
 `;
 
 let built: string;
-beforeAll(() => void (built = build()));
+beforeAll(() => {
+  built = compile('src/master/store/level.ts');
+  writeFileSync(join(built, 'writer.js'), WRITER);
+});
 afterAll(() => rmSync(built, { recursive: true }));
 
 test('a master that is killed again and again loses nothing that it acknowledged', async () => {
@@ -72,27 +73,4 @@ async function writeUntilKilled(
   }
   await exit;
   expect(seen).toBeGreaterThanOrEqual(count);
-}
-
-/** Compiles the store and what it needs, as the package does. */
-function build(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'runyard-built-'));
-  writeFileSync(join(directory, 'package.json'), '{"type": "module"}');
-  symlinkSync(join(REPOSITORY, 'node_modules'), join(directory, 'node_modules'));
-  const config = {
-    extends: join(REPOSITORY, 'tsconfig.json'),
-    compilerOptions: {
-      noEmit: false,
-      rootDir: join(REPOSITORY, 'src'),
-      outDir: 'dist',
-      typeRoots: [join(REPOSITORY, 'node_modules/@types')],
-    },
-    files: [join(REPOSITORY, 'src/master/store/level.ts')],
-    include: [],
-  };
-  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config));
-  const tsc = join(REPOSITORY, 'node_modules/typescript/bin/tsc');
-  execFileSync(process.execPath, [tsc, '-p', directory], { stdio: 'inherit' });
-  writeFileSync(join(directory, 'writer.js'), WRITER);
-  return directory;
 }

@@ -1,9 +1,18 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { until } from '../../../test/kit/until.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
 import type { Executor, ProcessEnd, ProcessSpec } from '../ports.ts';
@@ -509,15 +518,8 @@ function exited(code: number): ProcessEnd {
 
 /** What a task wrote first, once it did. */
 async function written(key: string): Promise<string> {
-  for (;;) {
-    try {
-      const text = output(key);
-      if (text.includes('\n')) return text;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until(() => existsSync(fileOf(key, 'stdout')) && output(key).includes('\n'));
+  return output(key);
 }
 
 /** Live processes of any attempt of this test. */

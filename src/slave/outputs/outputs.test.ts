@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { until } from '../../../test/kit/until.ts';
 import { type ManualClock, manualClock, systemClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
 import type { Stream } from '../../protocol/outputs.ts';
@@ -272,7 +273,7 @@ describe('the limit', () => {
     const descriptor = openSync(files.stdout, 'a');
     const yes = spawn('yes', { stdio: ['ignore', descriptor, 'ignore'] });
     closeSync(descriptor);
-    while (writtenBy(yes.pid!) < 512 * MiB) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => writtenBy(yes.pid!) >= 512 * MiB, 20);
     expect(statSync(files.stdout).blocks * 512).toBeLessThan(256 * MiB);
     yes.kill('SIGKILL');
     await once(yes, 'exit');

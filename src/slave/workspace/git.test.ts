@@ -1,5 +1,4 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -10,13 +9,14 @@ import {
   readdirSync,
   rmSync,
   statSync,
-  symlinkSync,
-  watch,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { namesBelow, writeFiles } from '../../../test/kit/files.ts';
+import type { Files } from '../../../test/kit/files.ts';
+import { until } from '../../../test/kit/until.ts';
 import { systemClock } from '../../base/clock.ts';
 import { makeGit } from './git.ts';
 import type { GitOptions, GitSource } from './git.ts';
@@ -39,7 +39,7 @@ test('a checkout holds the files of the commit and nothing of git', async () => 
   const source = makeRepository({ 'task.yml': 'name: x', 'bin/run': 'x!#!/bin/sh' });
   const into = await checkout(source);
 
-  expect(filesIn(into)).toEqual(['bin', 'bin/run', 'task.yml']);
+  expect(namesBelow(into)).toEqual(['bin', 'bin/run', 'task.yml']);
   expect(readFileSync(join(into, 'task.yml'), 'utf8')).toBe('name: x');
   expect(statSync(join(into, 'bin/run')).mode & 0o111).not.toBe(0);
 });
@@ -58,7 +58,7 @@ test('a commit that was fetched once needs its repository no more', async () => 
   await checkout(source);
   rmSync(pathOf(source), { recursive: true });
 
-  expect(filesIn(await checkout(source))).toEqual(['file']);
+  expect(namesBelow(await checkout(source))).toEqual(['file']);
 });
 
 test('many at once get trees of their own, of the same and of other commits', async () => {
@@ -81,7 +81,7 @@ test('a lock that a killed git left does not stop the next fetch', async () => {
   writeFileSync(join(work, 'git', cache!, 'shallow.lock'), '');
   writeFileSync(join(work, 'git', cache!, 'refs/runyard', `${second.commit}.lock`), '');
 
-  expect(filesIn(await checkout(second))).toEqual(['file']);
+  expect(namesBelow(await checkout(second))).toEqual(['file']);
 });
 
 test('a cache that lost its objects is fetched anew', async () => {
@@ -130,13 +130,13 @@ test('an abort ends git before it is reported, and harms no later fetch', async 
   const controller = new AbortController();
   const source = { url: 'ssh://127.0.0.1/x', commit: NOWHERE };
   const hanging = git.checkout(source, fresh(), controller.signal);
-  await appearance(join(work, 'pid'));
+  await until(() => existsSync(join(work, 'pid')));
   controller.abort(new Error('the run was aborted'));
   await expect(hanging).rejects.toThrow('the run was aborted');
 
   const pid = Number(readFileSync(join(work, 'pid'), 'utf8'));
   await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 10_000);
-  expect(filesIn(await checkout(makeRepository({ file: 'x' }), git))).toEqual(['file']);
+  expect(namesBelow(await checkout(makeRepository({ file: 'x' }), git))).toEqual(['file']);
 });
 
 describe('nothing that a stranger writes is run:', () => {
@@ -234,7 +234,7 @@ describe('nothing that a stranger writes is run:', () => {
     run(source, 'commit', '--quiet', '-m', 'submodule');
     const into = await checkout({ ...source, commit: run(source, 'rev-parse', 'HEAD') });
 
-    expect(filesIn(into)).toEqual(['.gitmodules', 'file', 's']);
+    expect(namesBelow(into)).toEqual(['.gitmodules', 'file', 's']);
   });
 
   test('a submodule that names a command', async () => {
@@ -293,9 +293,6 @@ function plantHooks(dir: string): void {
   }
 }
 
-/** A path to its content: `->` a link, `x!` an executable, else a file. */
-type Files = Record<string, string>;
-
 function makeRepository(files: Files, format = 'sha1'): GitSource {
   const path = fresh();
   const source = { url: `file://${path}`, commit: '' };
@@ -305,12 +302,7 @@ function makeRepository(files: Files, format = 'sha1'): GitSource {
 
 function commitMore({ url }: GitSource, files: Files): GitSource {
   const source = { url, commit: '' };
-  for (const [name, content] of Object.entries(files)) {
-    const path = join(pathOf(source), name);
-    mkdirSync(dirname(path), { recursive: true });
-    if (content.startsWith('->')) symlinkSync(content.slice(2), path);
-    else writeFileSync(path, content, { mode: content.startsWith('x!') ? 0o755 : 0o644 });
-  }
+  writeFiles(pathOf(source), files);
   run(source, 'add', '--all');
   run(source, 'commit', '--quiet', '-m', 'more');
   return { url, commit: run(source, 'rev-parse', 'HEAD') };
@@ -335,18 +327,8 @@ function pathOf({ url }: GitSource): string {
   return url.slice('file://'.length);
 }
 
-function filesIn(dir: string): string[] {
-  return readdirSync(dir, { recursive: true }).map(String).sort();
-}
-
 function fresh(): string {
   return mkdtempSync(join(work, 'dir-'));
-}
-
-async function appearance(path: string): Promise<void> {
-  const watcher = watch(dirname(path));
-  while (!existsSync(path)) await once(watcher, 'change');
-  watcher.close();
 }
 
 function isAlive(pid: number): boolean {

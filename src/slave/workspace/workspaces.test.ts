@@ -15,6 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { writeFiles } from '../../../test/kit/files.ts';
+import type { Files } from '../../../test/kit/files.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
 import { packBundle } from '../../task/bundle/pack.ts';
@@ -227,14 +229,9 @@ async function open(cacheBytesMax = 2 ** 30): Promise<Workspaces> {
   return makeWorkspaces({ root, cache, git, clock, log });
 }
 
-async function pack(files: Record<string, string>): Promise<string> {
+async function pack(files: Files): Promise<string> {
   const from = mkdtempSync(join(root, 'from-'));
-  for (const [name, content] of Object.entries(files)) {
-    const path = join(from, name);
-    mkdirSync(join(path, '..'), { recursive: true });
-    if (content.startsWith('->')) symlinkSync(content.slice(2), path);
-    else writeFileSync(path, content, { mode: content.startsWith('x!') ? 0o755 : 0o644 });
-  }
+  writeFiles(from, files);
   const packed = await packBundle(from, { spoolDir: root });
   bundles.set(packed.id, packed);
   return packed.id;

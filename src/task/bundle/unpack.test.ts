@@ -6,7 +6,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  readdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -17,6 +16,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { namesBelow } from '../../../test/kit/files.ts';
 import { isYardError } from '../../base/errors.ts';
 import { linkStaysInside } from './entry.ts';
 import { unpackBundle } from './unpack.ts';
@@ -404,5 +404,5 @@ function idOf(bytes: Buffer): string {
 /** Everything below the test's directory: nothing may be left, in the tree's place or elsewhere. */
 function onDisk(): string[] {
   expect(existsSync(join(work, 'x'))).toBe(false);
-  return readdirSync(work, { recursive: true }).map(String).sort();
+  return namesBelow(work);
 }
