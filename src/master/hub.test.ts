@@ -151,10 +151,7 @@ test('a heartbeat is answered and keeps the lease', async () => {
 
 test('a blink of the network costs nothing: the attempt goes on', async () => {
   const yard = await openYard();
-  const id = await yard.run();
-  const slave = await yard.welcomed('s1');
-  const claim = slave.claim();
-  slave.send({ type: 'accept', ...claim });
+  const { id, slave, claim } = await taken(yard);
   await settled();
   slave.close();
   await yard.pass(LEASE_MS - 1_000);
@@ -167,10 +164,7 @@ test('a blink of the network costs nothing: the attempt goes on', async () => {
 
 test('a late result of a lost attempt counts while no newer attempt is granted', async () => {
   const yard = await openYard();
-  const id = await yard.run();
-  const slave = await yard.welcomed('s1');
-  const claim = slave.claim();
-  slave.send({ type: 'accept', ...claim });
+  const { id, claim } = await taken(yard);
   await yard.pass(LEASE_MS + 1_000);
   expect((await yard.at(id)).state).toBe('PENDING.queued');
   const back = await yard.welcomed('s1', {
@@ -183,10 +177,7 @@ test('a late result of a lost attempt counts while no newer attempt is granted',
 
 test('a late result counts no more once a newer attempt is granted, and is named stale', async () => {
   const yard = await openYard();
-  const id = await yard.run();
-  const slave = await yard.welcomed('s1');
-  const claim = slave.claim();
-  slave.send({ type: 'accept', ...claim });
+  const { id, claim } = await taken(yard);
   await yard.pass(LEASE_MS + 1_000);
   const other = await yard.welcomed('s2');
   expect(other.claim().attempt).toBe(2);
@@ -386,10 +377,7 @@ test('after a restart the attempts of slaves that do not come back are lost afte
 
 test('after a restart an attempt whose slave comes back goes on', async () => {
   const first = await openYard();
-  const id = await first.run();
-  const slave = await first.welcomed('s1');
-  const claim = slave.claim();
-  slave.send({ type: 'accept', ...claim });
+  const { id, claim } = await taken(first);
   await settled();
   const second = await openYard({ memory: first.memory, clock: first.clock });
   second.hub.expectReturn(40_000);
@@ -422,10 +410,7 @@ test('a master that dies between a lease and its losses requeues them after its 
 
 test('a slave that came back after a restart and falls silent is lost after its lease', async () => {
   const first = await openYard();
-  const id = await first.run();
-  const slave = await first.welcomed('s1');
-  const claim = slave.claim();
-  slave.send({ type: 'accept', ...claim });
+  const { id, claim } = await taken(first);
   await settled();
   const second = await openYard({ memory: first.memory, clock: first.clock });
   second.hub.expectReturn(100_000);
@@ -471,13 +456,19 @@ test('outputs of a report that does not count are not kept', async () => {
 
 test('no new attempt is granted while a welcomed slave holds the finished one', async () => {
   const yard = await openYard();
-  const id = await yard.run();
-  const slave = await yard.welcomed('s1');
-  const claim = slave.claim();
-  slave.send({ type: 'accept', ...claim });
+  const { id, claim } = await taken(yard);
   await yard.pass(LEASE_MS + 1_000);
   const back = await yard.welcomed('s1', { held: held(claim, 'finished') });
   back.send(finishedMessage(claim));
   await settled();
   expect(await yard.at(id)).toMatchObject({ state: 'COMPLETE', context: { attempt: 1 } });
 });
+
+/** A run that the slave s1 has accepted; the master may not have heard of it yet. */
+async function taken(yard: Awaited<ReturnType<typeof openYard>>) {
+  const id = await yard.run();
+  const slave = await yard.welcomed('s1');
+  const claim = slave.claim();
+  slave.send({ type: 'accept', ...claim });
+  return { id, slave, claim };
+}
