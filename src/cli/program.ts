@@ -6,6 +6,7 @@ import { makeBind } from './call.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDemo } from './commands/demo.ts';
 import { addMaster } from './commands/master.ts';
+import { addRules } from './commands/rules-check.ts';
 import { addRun } from './commands/run.ts';
 import { addSlave } from './commands/slave.ts';
 import { addSubmit } from './commands/submit.ts';
@@ -89,7 +90,8 @@ export function makeProgram(host: CliHost, onExit: (status: number) => void): Co
     });
   const bind = makeBind(host, onExit);
   for (const add of [addMaster, addSlave, addUp, addSubmit, addRun, addWhy]) add(program, bind);
-  for (const add of [addToken, addTrigger, addVersion, addCompletion, addDemo]) add(program, bind);
+  for (const add of [addToken, addTrigger, addRules, addVersion, addCompletion, addDemo])
+    add(program, bind);
   showUsageAfterErrors(program, '');
   return program;
 }

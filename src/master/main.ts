@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { makeApi } from '../api/server.ts';
 import { systemClock } from '../base/clock.ts';
-import { YardError, isYardError } from '../base/errors.ts';
+import { YardError, isYardError, quote } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { count } from '../protocol/counters.ts';
@@ -173,7 +173,25 @@ async function ensureAdmin({ credentials }: Master, directory: string, log: Log)
   log.info({ file }, 'the first admin token is in this file');
 }
 
-function readRulesFile({ rules: file }: MasterOptions) {
+export interface CheckedRules {
+  file: string;
+  rules: number;
+  tasks: readonly string[];
+}
+
+/** Reads rules as a master would; with `tasks`, also whether each task that they name is there. */
+export function checkRules(options: { rules: string; tasks?: string | undefined }): CheckedRules {
+  const { file, count: rules, tasks } = readRulesFile(options)!;
+  const missing =
+    options.tasks === undefined ? [] : tasks.filter((task) => !findTask(options, task));
+  if (missing.length === 0) return { file, rules, tasks };
+  const names = missing.map(quote).join(', ');
+  throw new YardError('task.unknown', `the rules name ${names}, not in ${quote(options.tasks)}`, {
+    hint: 'a task is a directory with a task.yml',
+  });
+}
+
+function readRulesFile({ rules: file }: Pick<MasterOptions, 'rules'>) {
   if (file === undefined) return undefined;
   let text: string;
   try {
@@ -189,22 +207,28 @@ async function bundleOf(
   blobs: Awaited<ReturnType<typeof makeBlobs>>,
   task: string,
 ): Promise<{ id: string; file: string }> {
-  const isName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$/.test(task);
-  const directory = tasks !== undefined && isName ? join(resolve(tasks), task) : undefined;
-  const file = ['task.yml', 'runtask.yml'].find(
-    (name) => directory !== undefined && existsSync(join(directory, name)),
-  );
-  if (!file || !packTask) throw noSuchTask(task);
-  const packed = await packTask(directory!);
+  const found = findTask({ tasks }, task);
+  if (!found || !packTask) throw noSuchTask(task);
+  const packed = await packTask(found.directory);
   try {
     const held = await blobs.stat(bundleKey(packed.id));
     if (!held?.sealed) {
       await blobs.put(bundleKey(packed.id), packed.open(), { bytesMax: 2 ** 32 });
     }
-    return { id: packed.id, file };
+    return { id: packed.id, file: found.file };
   } finally {
     await packed.close();
   }
+}
+
+function findTask(
+  { tasks }: Pick<MasterOptions, 'tasks'>,
+  task: string,
+): { directory: string; file: string } | undefined {
+  if (tasks === undefined || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$/.test(task)) return undefined;
+  const directory = join(resolve(tasks), task);
+  const file = ['task.yml', 'runtask.yml'].find((name) => existsSync(join(directory, name)));
+  return file === undefined ? undefined : { directory, file };
 }
 
 function isLoopbackHost(host: string): boolean {

@@ -34,6 +34,10 @@ export interface RuleRequest {
 
 export interface Rules {
   readonly file: string;
+  /** How many there are. */
+  readonly count: number;
+  /** Every task that they name, but for what only a message's values tell. */
+  readonly tasks: readonly string[];
   /** Every rule that these job data match, in the order of the file. */
   match: (data: JobData) => Rule[];
 }
@@ -88,9 +92,22 @@ export function readRules(template: string, { file, settings = {} }: RulesOption
 
   return {
     file,
+    count: listIn(document.value).length,
+    tasks: tasksIn(document),
     match: (data) =>
       (constant ?? rulesFor(data)).filter(({ matches }) => matches(data)).map(({ rule }) => rule),
   };
+}
+
+function listIn(value: unknown): unknown[] {
+  return Array.isArray(value) ? (value as unknown[]) : [];
+}
+
+function tasksIn({ value }: Document): string[] {
+  const steps = listIn(value).flatMap((rule) => listIn(valueAt(rule, ['do'])));
+  const named = steps.flatMap((given) => listIn(valueAt(given, ['tasks'])));
+  const known = named.filter((task) => typeof task === 'string' && !holdsVariable(task));
+  return [...new Set(known as string[])];
 }
 
 /** Stands for the value of a variable while rules are checked without one. */
@@ -114,8 +131,7 @@ function problemsOf(document: Document): Problem[] {
 }
 
 function ruleProblems(document: Document): Problem[] {
-  const rules = Array.isArray(document.value) ? (document.value as unknown[]) : [];
-  return rules.flatMap((_, index) => {
+  return listIn(document.value).flatMap((_, index) => {
     const path: Path = [index, 'when'];
     const query = valueAt(document.value, path);
     const faults = query === undefined ? [] : queryFaults(query, path);

@@ -3,7 +3,10 @@ import { expect, test } from 'vitest';
 import { fakeHost } from '../host-fixture.ts';
 
 test.each([
-  [['runyard', 'ru'], ['run']],
+  [
+    ['runyard', 'ru'],
+    ['rules', 'run'],
+  ],
   [
     ['runyard', 'run', 'l'],
     ['list', 'logs'],
