@@ -1,0 +1,194 @@
+/** Those who submit, wait, abort and drain, and try again until they are answered. */
+import { sleep } from '../../src/base/clock.ts';
+import { isYardError } from '../../src/base/errors.ts';
+import { isDone, runRequest } from '../../src/protocol/run.ts';
+import type { RunRequestInput, RunStatus } from '../../src/protocol/run.ts';
+import type { MasterService, Principal } from '../../src/protocol/service.ts';
+import type { Draw } from './draw.ts';
+import type { Kernel } from './kernel.ts';
+import { makeMachine } from './machine.ts';
+import type { Net } from './net.ts';
+import type { Answer } from './oracles/oracle.ts';
+import type { DrainPlan, RunPlan, Scenario } from './scenario.ts';
+
+export interface ClientPorts {
+  kernel: Kernel;
+  net: Net;
+  draw: Draw;
+  scenario: Scenario;
+  service: () => MasterService;
+  onAnswer: (answer: Answer) => void;
+  report: (oracle: string, what: string) => void;
+}
+
+export interface Clients {
+  start: () => void;
+  /** What was asked and not answered yet, and what is still to be asked. */
+  readonly open: ReadonlySet<string>;
+  resume: (slave: string) => void;
+}
+
+const me: Principal = { name: 'tester', kind: 'user', scopes: ['admin'] };
+const WAIT_MS = 60_000;
+
+export function clientName(number: number): string {
+  return `c${number + 1}`;
+}
+
+export function makeClients(ports: ClientPorts): Clients {
+  const { kernel, net, scenario, onAnswer, report } = ports;
+  const open = new Set<string>();
+  const clients = Array.from({ length: scenario.clients }, (_, number) => makeClient(number));
+
+  function makeClient(number: number) {
+    const name = clientName(number);
+    const life = kernel.makeLife(name);
+    const clock = makeMachine(kernel, { name, rate: 1, wallOffsetMs: 0 }).clockOf(life);
+    const draw = ports.draw.fork(name);
+
+    /** Asks until there is an answer; an error that is one is thrown. */
+    async function ask<T>(
+      serve: (service: MasterService) => Promise<T>,
+      toAnswer: (value: T) => Answer | undefined,
+    ): Promise<T> {
+      for (;;) {
+        try {
+          return await net.request(name, life, 'master', async () => {
+            const value = await serve(ports.service());
+            const answer = toAnswer(value);
+            if (answer) onAnswer(answer);
+            return value;
+          });
+        } catch (error) {
+          if (!isYardError(error) || !/^(net|master|store)\./.test(error.code)) throw error;
+        }
+        await sleep(clock, draw.between(200, 2_000));
+      }
+    }
+
+    return { clock, ask };
+  }
+
+  type Client = (typeof clients)[number];
+
+  /** Runs one thing that somebody wants, from `atMs` on. */
+  function begin(what: string, client: Client, atMs: number, perform: () => Promise<void>): void {
+    open.add(what);
+    const whole = async () => {
+      await sleep(client.clock, Math.max(0, atMs - client.clock.now()));
+      await perform();
+    };
+    whole().then(
+      () => open.delete(what),
+      (error: unknown) => {
+        open.delete(what);
+        report('L3', `${what} was answered with ${String(error)}`);
+      },
+    );
+  }
+
+  async function submit(client: Client, index: number, input: RunRequestInput): Promise<string> {
+    const request = runRequest.parse(input);
+    const [submitted] = await client.ask(
+      (service) => service.submit([request], me),
+      ([first]) => ({ kind: 'submitted', index, runId: first!.runId }),
+    );
+    return submitted!.runId;
+  }
+
+  async function waitUntilDone({ ask }: Client, runId: string): Promise<RunStatus> {
+    for (;;) {
+      const status = await ask(
+        (service) => service.waitRun(runId, WAIT_MS, new AbortController().signal),
+        (told) => ({ kind: 'status', status: told }),
+      );
+      if (isDone(status.state)) return status;
+    }
+  }
+
+  async function perform(plan: RunPlan): Promise<void> {
+    const client = clients[plan.client]!;
+    const { index, request } = plan;
+    const runId = await submit(client, index, request);
+    if (plan.abortAtMs !== undefined) {
+      begin(`abort ${index}`, client, plan.abortAtMs, () => abort(client, runId));
+    }
+    if (plan.conflict) await expectConflict(client, plan);
+    await waitUntilDone(client, runId);
+    if (!plan.rerun) return;
+    const again = await client.ask(
+      (service) => service.rerun(runId, me),
+      () => undefined,
+    );
+    await waitUntilDone(client, again.runId);
+  }
+
+  async function abort({ ask }: Client, runId: string): Promise<void> {
+    await ask(
+      (service) => service.abortRun(runId, me, 'not wanted any more'),
+      (status) => ({ kind: 'aborted', status }),
+    );
+  }
+
+  async function expectConflict(client: Client, { index, request }: RunPlan): Promise<void> {
+    try {
+      await submit(client, index, { ...request, priority: 99 });
+    } catch (error) {
+      if (isYardError(error) && error.code === 'key.conflict') return;
+      throw error;
+    }
+    report('S25', `key of run ${index} was taken again for another content`);
+  }
+
+  async function drain(client: Client, { slave, forMs }: DrainPlan): Promise<void> {
+    const known = await tell(client, slave, (service) =>
+      service.drainSlave(slave, me, { note: 'a test' }),
+    );
+    if (!known || forMs === undefined) return;
+    await sleep(client.clock, forMs);
+    await resumeBy(client, slave);
+  }
+
+  /** false: the master does not know that slave yet. */
+  async function tell(
+    { ask }: Client,
+    slave: string,
+    serve: (service: MasterService) => Promise<unknown>,
+    kind: 'drained' | 'resumed' = 'drained',
+  ): Promise<boolean> {
+    try {
+      await ask(serve, () => ({ kind, slave }));
+      return true;
+    } catch (error) {
+      if (isYardError(error) && error.code === 'slave.unknown') return false;
+      throw error;
+    }
+  }
+
+  async function resumeBy(client: Client, slave: string): Promise<void> {
+    await tell(client, slave, (service) => service.resumeSlave(slave, me), 'resumed');
+  }
+
+  return {
+    open,
+    start() {
+      for (const plan of scenario.runs) {
+        const client = clients[plan.client]!;
+        begin(`run ${plan.index}`, client, plan.atMs, () => perform(plan));
+        if (!plan.twice) continue;
+        const other = clients[(plan.client + 1) % clients.length]!;
+        begin(`run ${plan.index} again`, other, plan.atMs, async () => {
+          await submit(other, plan.index, plan.request);
+        });
+      }
+      for (const [number, plan] of scenario.drains.entries()) {
+        const client = clients[number % clients.length]!;
+        begin(`drain ${number}`, client, plan.atMs, () => drain(client, plan));
+      }
+    },
+    resume(slave) {
+      const client = clients[0]!;
+      begin(`resume ${slave}`, client, client.clock.now(), () => resumeBy(client, slave));
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import type { Clients } from './clients.ts';
+import { clientName } from './clients.ts';
+import type { Disk } from './disk.ts';
+import type { Draw } from './draw.ts';
+import { KIND } from './kernel.ts';
+import type { Kernel, Life } from './kernel.ts';
+import type { SimMaster } from './master.ts';
+import type { Net } from './net.ts';
+import type { Fault, FaultKind, Scenario } from './scenario.ts';
+import type { SimSlave } from './slave.ts';
+
+/** What faults may reach into. */
+export interface Reach {
+  kernel: Kernel;
+  net: Net;
+  draw: Draw;
+  scenario: Scenario;
+  master: SimMaster;
+  disk: Disk;
+  slaves: ReadonlyMap<string, SimSlave>;
+  clients: Clients;
+  /** Those that must not be gone for ever: without them some run could never end. */
+  isCore: (slave: string) => boolean;
+  restartMaster: () => void;
+  restartSlave: (slave: SimSlave) => void;
+  /** Starts another machine under the name of that slave, for so long. */
+  startTwin: (slave: string, forMs: number) => void;
+}
+
+/** After so long without an answer to a ping, peers of a process that stands still give it up. */
+const PING_US = 25e6;
+const HOUR_MS = 3_600_000;
+
+type Strike = (reach: Reach, fault: Fault, draw: Draw, slave: SimSlave) => void;
+
+const STRIKES: Record<FaultKind, Strike> = {
+  'master.kill': ({ master, restartMaster }) => {
+    master.kill(false);
+    restartMaster();
+  },
+  'master.power': ({ master, restartMaster }) => {
+    master.kill(true);
+    restartMaster();
+  },
+  'master.stop': ({ master }) => master.stop(),
+  'master.pause': (reach, { forMs }) => pause(reach, reach.master.life, forMs),
+  'master.slow': (reach, fault) => slowDown(reach, reach.master.life, fault),
+  'master.clock': ({ master }, { size }) => master.machine.jump((size - 0.5) * 2 * HOUR_MS),
+  'master.disk.fail': ({ disk }) => disk.failNext(),
+  'master.disk.full': ({ kernel, disk }, { forMs }) => {
+    disk.setFull(true);
+    kernel.after(forMs * 1000, KIND.fault, () => disk.setFull(false));
+  },
+  'slave.kill': ({ restartSlave }, _fault, _draw, slave) => {
+    slave.kill();
+    restartSlave(slave);
+  },
+  'slave.power': ({ restartSlave }, _fault, draw, slave) => {
+    slave.losePower(draw);
+    restartSlave(slave);
+  },
+  'slave.pause': (reach, { forMs }, _draw, slave) => pause(reach, slave.life, forMs),
+  'slave.slow': (reach, fault, _draw, slave) => slowDown(reach, slave.life, fault),
+  'slave.clock': (_reach, { size }, _draw, slave) => slave.machine.jump((size - 0.5) * 2 * HOUR_MS),
+  'slave.leave': (_reach, { forMs }, _draw, { agent }) => {
+    agent?.leave('the machine is needed elsewhere', forMs).catch(() => {});
+  },
+  'slave.gone': ({ isCore }, _fault, draw, slave) => {
+    if (isCore(slave.plan.name)) return;
+    slave.isGone = true;
+    slave.losePower(draw);
+  },
+  'slave.wipe': ({ restartSlave }, _fault, draw, slave) => {
+    slave.losePower(draw);
+    slave.wipe();
+    restartSlave(slave);
+  },
+  'slave.disk.full': ({ kernel }, { forMs }, _draw, { journal }) => {
+    journal.setFull(true);
+    kernel.after(forMs * 1000, KIND.fault, () => journal.setFull(false));
+  },
+  'slave.twin': ({ startTwin }, { forMs }, _draw, { plan }) => startTwin(plan.name, forMs),
+  'net.cut': ({ net }, _fault, draw, { plan }) => net.cut(plan.name, 'master', draw),
+  'net.block': (reach, { forMs }, _draw, { plan: { name } }) => {
+    block(reach, name, 'master', forMs);
+    block(reach, 'master', name, forMs);
+  },
+  'net.blockIn': (reach, { forMs }, _draw, { plan }) => block(reach, 'master', plan.name, forMs),
+  'net.blockOut': (reach, { forMs }, _draw, { plan }) => block(reach, plan.name, 'master', forMs),
+  'net.slow': ({ kernel, net }, { forMs, size }, _draw, { plan }) => {
+    net.slow(plan.name, 'master', 2_000 + size * 50_000);
+    kernel.after(forMs * 1000, KIND.fault, () => net.slow(plan.name, 'master', Infinity));
+  },
+  'client.block': (reach, { forMs, size }) => {
+    const name = clientName(Math.floor(size * reach.scenario.clients));
+    block(reach, name, 'master', forMs);
+    block(reach, 'master', name, forMs);
+  },
+  storm: ({ net, slaves }, _fault, draw) => {
+    for (const name of slaves.keys()) net.cut(name, 'master', draw);
+  },
+};
+
+/** Lets a fault strike now; all it draws is its own. */
+export function strike(reach: Reach, fault: Fault): void {
+  const slave = reach.slaves.get(fault.slave);
+  // It was left out when the scenario was shrunk.
+  if (!slave) return;
+  STRIKES[fault.kind](reach, fault, reach.draw.fork(`fault:${fault.id}`), slave);
+}
+
+function pause({ kernel, net }: Reach, life: Life | undefined, forMs: number): void {
+  if (!life?.alive || life.paused) return;
+  kernel.pause(life);
+  if (forMs * 1000 > PING_US) {
+    kernel.after(PING_US, KIND.fault, () => life.alive && life.paused && net.pingTimeout(life));
+  }
+  kernel.after(forMs * 1000, KIND.fault, () => life.alive && kernel.resume(life));
+}
+
+function slowDown({ kernel }: Reach, life: Life | undefined, { forMs, size }: Fault): void {
+  if (!life) return;
+  life.costUs = 50 + size * 2_000;
+  kernel.after(forMs * 1000, KIND.fault, () => void (life.costUs = 0));
+}
+
+function block({ kernel, net }: Reach, from: string, to: string, forMs: number): void {
+  net.block(from, to);
+  kernel.after(forMs * 1000, KIND.fault, () => net.unblock(from, to));
+}

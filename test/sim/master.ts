@@ -1,0 +1,212 @@
+/** The master's machine and the processes of the master on it: the real one on simulated ports. */
+import type { Log } from '../../src/base/log.ts';
+import { isYardError } from '../../src/base/errors.ts';
+import { openMaster } from '../../src/master/master.ts';
+import type { Master } from '../../src/master/master.ts';
+import { toMaster } from '../../src/protocol/to-master.ts';
+import type { ToMaster } from '../../src/protocol/to-master.ts';
+import type { ToSlave } from '../../src/protocol/to-slave.ts';
+import type { Connection } from '../../src/protocol/transport.ts';
+import { makeSimBlobs } from './blobs.ts';
+import type { BlobDisk } from './blobs.ts';
+import { makeSimStore } from './disk.ts';
+import type { Disk } from './disk.ts';
+import type { Draw } from './draw.ts';
+import type { Kernel, Life } from './kernel.ts';
+import { makeMachine } from './machine.ts';
+import type { Machine } from './machine.ts';
+import type { Net } from './net.ts';
+import type { Session } from './oracles/oracle.ts';
+import { wire } from './wire.ts';
+
+export interface SimMasterPorts {
+  kernel: Kernel;
+  net: Net;
+  draw: Draw;
+  log: Log;
+  disk: Disk;
+  blobs: BlobDisk;
+  leaseMs: number;
+  rate: number;
+  wallOffsetMs: number;
+  onSends: (session: Session, message: ToSlave) => void;
+  onHears: (session: Session, message: ToMaster) => void;
+  onCommit: (isEmpty: boolean, because: Session | undefined) => void;
+  onAppend: (key: string, offset: number, bytes: Uint8Array, size: number) => void;
+  onServes: () => void;
+  onOver: (why: string) => void;
+}
+
+export interface SimMaster {
+  readonly machine: Machine;
+  /** undefined: nothing is served. */
+  readonly master: Master | undefined;
+  readonly life: Life | undefined;
+  readonly upSince: number;
+  /** The latest connection of each slave that said hello. */
+  readonly sessions: ReadonlyMap<string, Session>;
+  start: () => void;
+  /** Asks it to stop, as SIGTERM does; it then ends. */
+  stop: () => void;
+  kill: (power: boolean) => void;
+}
+
+export function makeSimMaster(ports: SimMasterPorts): SimMaster {
+  const { kernel, net, draw, log, disk, blobs } = ports;
+  const machine = makeMachine(kernel, { name: 'master', ...ports });
+  const sessions = new Map<string, Session>();
+  let master: Master | undefined;
+  let life: Life | undefined;
+  let starts = 0;
+  let accepted = 0;
+  let upSince = 0;
+  /** Whose frame is being handled, while it is. */
+  let because: Session | undefined;
+
+  function start(): void {
+    if (life?.alive) return;
+    starts++;
+    const mine = kernel.makeLife(`master/${starts}`);
+    life = mine;
+    const clock = machine.clockOf(mine);
+    const chance = draw.fork(`process:${starts}`);
+    const opening = openMaster({
+      store: makeSimStore({
+        disk,
+        kernel,
+        life: mine,
+        clock,
+        onCommit: (isEmpty) => mine.alive && ports.onCommit(isEmpty, because),
+      }),
+      blobs: makeSimBlobs({ blobs, disk, kernel, life: mine, onAppend: ports.onAppend }),
+      clock,
+      random: chance.random,
+      log,
+      openAccess: true,
+      allowGitFile: false,
+      leaseMs: ports.leaseMs,
+      baseUrl: () => 'http://master',
+    });
+    opening.then(
+      (opened) => mine.alive && serve(opened, mine),
+      (error: unknown) => {
+        if (!mine.alive) return;
+        if (!isYardError(error)) throw error;
+        end(false);
+        ports.onOver(error.message);
+      },
+    );
+  }
+
+  function serve(opened: Master, mine: Life): void {
+    master = opened;
+    upSince = kernel.now;
+    ports.onServes();
+    opened.yard.fatal.catch((error: unknown) => {
+      if (!mine.alive) return;
+      end(false);
+      ports.onOver(`fatal: ${String(error)}`);
+    });
+    const clock = machine.clockOf(mine);
+    net.listen('master', mine, (socket) => {
+      const counters = new Map<string, number>();
+      const options = { reader: 'master' as const, schema: toMaster, clock, log, counters };
+      opened.hub.accept(tapped(wire<ToSlave, ToMaster>(socket, options)), { name: undefined });
+    });
+    opened.begin();
+  }
+
+  function tapped(connection: Connection<ToSlave, ToMaster>): Connection<ToSlave, ToMaster> {
+    const session: Session = {
+      number: ++accepted,
+      slave: undefined,
+      incarnation: undefined,
+      reports: [],
+      welcomed: false,
+      isOver: false,
+    };
+
+    function note(message: ToMaster): void {
+      if (message.type !== 'hello' || session.slave !== undefined) return;
+      const { name, incarnation, reports } = message;
+      Object.assign(session, { slave: name, incarnation, reports });
+      const earlier = sessions.get(name);
+      // Refused while another process of that name is connected: then it never becomes current.
+      if (!earlier || earlier.isOver || earlier.incarnation === incarnation) {
+        if (earlier) earlier.isOver = true;
+        sessions.set(name, session);
+      }
+    }
+
+    return {
+      ...connection,
+      send(messages) {
+        for (const message of messages) {
+          if (message.type === 'welcome') session.welcomed = true;
+          ports.onSends(session, message);
+        }
+        connection.send(messages);
+      },
+      onMessages(handler) {
+        connection.onMessages((messages) => {
+          for (const message of messages) {
+            note(message);
+            ports.onHears(session, message);
+          }
+          because = session;
+          try {
+            return handler(messages);
+          } finally {
+            because = undefined;
+          }
+        });
+      },
+      onClose(handler) {
+        connection.onClose((reason) => {
+          session.isOver = true;
+          handler(reason);
+        });
+      },
+      close(reason) {
+        session.isOver = true;
+        connection.close(reason);
+      },
+    };
+  }
+
+  function end(power: boolean): void {
+    if (!life?.alive) return;
+    kernel.kill(life);
+    master = undefined;
+    sessions.clear();
+    net.endLife(life, power);
+    disk.settle();
+    if (power) blobs.losePower(draw);
+  }
+
+  return {
+    machine,
+    sessions,
+    get master() {
+      return master;
+    },
+    get life() {
+      return life;
+    },
+    get upSince() {
+      return upSince;
+    },
+    start,
+    stop() {
+      const mine = life;
+      const stopping = master?.stop() ?? Promise.resolve();
+      const over = () => {
+        if (!mine?.alive) return;
+        end(false);
+        ports.onOver('stopped');
+      };
+      stopping.then(over, over);
+    },
+    kill: end,
+  };
+}

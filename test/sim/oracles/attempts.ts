@@ -1,0 +1,110 @@
+/** S11 to S14, S18, S24, L6: what is started, where, and how long it lives. */
+import type { SimProcess } from '../exec.ts';
+import type { SimSlave } from '../slave.ts';
+import type { Step } from './mirror.ts';
+import type { MakeOracle } from './oracle.ts';
+
+/** Beyond timeout and grace: for signals, polling, and a slave that is slow. */
+const SLACK_MS = 20_000;
+
+export const attemptOracles: MakeOracle = (sight) => {
+  const { mirror, scenario, report } = sight;
+  const spawned = new Map<string, { slave: SimSlave; process: SimProcess }>();
+  const startedBefore = new Set<string>();
+  const isMasterOnly = scenario.profile === 'master';
+
+  function checkPlace(slave: SimSlave, process: SimProcess): void {
+    const { key } = process;
+    const { plan } = slave;
+    const run = mirror.runs.get(runOf(key));
+    const grant = mirror.grants.get(key);
+    if (!run || !grant) return report('S14', `${key} was started and never granted`);
+    if (grant.slave !== plan.name) {
+      report('S14', `${key} was granted to ${grant.slave}, and ${plan.name} started it`);
+    }
+    const { arch, labels, resources } = run.facts;
+    const hasLabels = Object.entries(labels).every(([name, value]) => plan.labels[name] === value);
+    const hasRoom = Object.entries(resources).every(
+      ([name, amount]) => (plan.resources[name] ?? 0) >= amount,
+    );
+    if ((arch !== undefined && arch !== plan.arch) || !hasLabels || !hasRoom) {
+      report('S12', `${key} cannot run on ${plan.name}`);
+    }
+  }
+
+  function checkRoom({ plan, processes }: SimSlave): void {
+    const used: Record<string, number> = {};
+    let count = 0;
+    for (const [key, { end }] of processes.all) {
+      if (end) continue;
+      count++;
+      const { resources = {} } = mirror.runs.get(runOf(key))?.facts ?? {};
+      for (const [name, amount] of Object.entries(resources)) {
+        used[name] = (used[name] ?? 0) + amount;
+      }
+    }
+    if (count > plan.slots) report('S13', `${count} processes live on ${plan.name}`);
+    for (const [name, amount] of Object.entries(used)) {
+      const has = plan.resources[name] ?? 0;
+      if (amount > has + 1e-9) report('S13', `${amount} of ${has} ${name} used on ${plan.name}`);
+    }
+  }
+
+  /** No work is lost because the master alone had faults. */
+  function checkNotWasted({ event: { run, event } }: Step): void {
+    const isLoss = event.type === 'slave.lost' || event.type === 'attempt.rejected';
+    const endedLost =
+      event.type === 'attempt.finished' && (event['ending'] as { kind: string }).kind === 'lost';
+    if (!isLoss && !endedLost) return;
+    const key = `${run}.${String(event['attempt'])}`;
+    if (spawned.has(key)) report('S18', `${key} was started and is given up: ${event.type}`);
+  }
+
+  function checkLives(): void {
+    for (const [key, { slave, process }] of spawned) {
+      if (process.end || slave.processes.all.get(key) !== process) {
+        spawned.delete(key);
+        continue;
+      }
+      const limits = mirror.runs.get(runOf(key))?.context.limits;
+      if (!limits || limits.timeoutMs === 0 || !slave.life?.alive || slave.life.paused) continue;
+      const ageMs = sight.nowMs - process.startedAt / 1000;
+      const upMs = sight.nowMs - slave.upSince / 1000;
+      const allowed = limits.timeoutMs + limits.graceMs + SLACK_MS;
+      // A slave whose process was away could not kill anything meanwhile.
+      if (Math.min(ageMs, upMs + limits.timeoutMs) > 2 * allowed && upMs > allowed) {
+        report('L6', `${key} lives ${Math.round(ageMs)} ms, its timeout is ${limits.timeoutMs}`);
+      }
+    }
+  }
+
+  return {
+    onSpawn(slave, process) {
+      const { key } = process;
+      if (startedBefore.has(key)) report('S11', `${key} was started twice`);
+      startedBefore.add(key);
+      spawned.set(key, { slave, process });
+      checkPlace(slave, process);
+      checkRoom(slave);
+      const run = mirror.runs.get(runOf(key));
+      if (run?.facts.exclusive) checkAlone(runOf(key), key);
+    },
+    onChange({ steps }) {
+      if (isMasterOnly) for (const step of steps) checkNotWasted(step);
+    },
+    onEnd: checkLives,
+  };
+
+  function checkAlone(run: string, key: string): void {
+    for (const [other, { process, slave }] of spawned) {
+      if (other === key || runOf(other) !== run || process.end) continue;
+      if (slave.processes.all.get(other) === process) {
+        report('S24', `${key} starts while ${other} lives on ${slave.plan.name}`);
+      }
+    }
+  }
+};
+
+function runOf(key: string): string {
+  return key.slice(0, key.lastIndexOf('.'));
+}

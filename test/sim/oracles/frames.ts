@@ -1,0 +1,132 @@
+/** S3, S15, S19 to S22, S26: what may be said on the wire. */
+import { isDone } from '../../../src/protocol/run.ts';
+import type { ToMaster } from '../../../src/protocol/to-master.ts';
+import type { ToSlave } from '../../../src/protocol/to-slave.ts';
+import type { MakeOracle, Session } from './oracle.ts';
+
+type Named = { runId: string; attempt: number };
+
+export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => {
+  /** Slaves whose drain was acknowledged, and since which event. */
+  const drained = new Map<string, number>();
+
+  const keyOf = ({ runId, attempt }: Named) => `${runId}.${attempt}`;
+
+  function checkAssign(session: Session, message: Extract<ToSlave, { type: 'assign' }>): void {
+    const grant = mirror.grants.get(keyOf(message));
+    if (!grant) return report('S3', `${keyOf(message)} is sent before its grant is on disk`);
+    const { slave } = session;
+    if (grant.token !== message.token || grant.slave !== slave) {
+      report('S19', `${keyOf(message)} is sent to ${slave}, it was granted to ${grant.slave}`);
+    }
+    if (slave !== undefined && drained.has(slave)) {
+      report('S15', `${keyOf(message)} is sent to ${slave}, which is drained`);
+    }
+    checkRoom(message, slave ?? '?');
+  }
+
+  /** What is on disk as being there, with this, never exceeds the slots. */
+  function checkRoom(message: Named, name: string): void {
+    let count = 0;
+    for (const { state, context } of mirror.folds.values()) {
+      const isThere = state === 'PENDING.assigned' || state.startsWith('RUNNING');
+      if (isThere && context.slave === name) count++;
+    }
+    const slots = slaves.get(name)?.plan.slots ?? 0;
+    if (count > slots) report('S22', `${keyOf(message)} is one of ${count} on ${name}`);
+  }
+
+  /** Told to drop it: either it was never the current one, or its end is on disk. */
+  function checkForget(session: Session, named: Named, mayBeLost: boolean): void {
+    const run = mirror.folds.get(named.runId);
+    if (!run || isDone(run.state) || run.context.attempt !== named.attempt) return;
+    if (run.context.settled >= named.attempt) return;
+    const process = slaves.get(session.slave ?? '')?.processes.all.get(keyOf(named));
+    const isAlive = process !== undefined && !process.end;
+    if (isAlive || !mayBeLost) report('S20', `${keyOf(named)} is current, and to be dropped`);
+  }
+
+  function checkStop(named: Named): void {
+    const run = mirror.folds.get(named.runId);
+    if (!run) return report('S19', `${keyOf(named)} is to stop, and is unknown`);
+    if (run.context.attempt !== named.attempt || isDone(run.state)) return;
+    if (run.state !== 'RUNNING.stopping') {
+      report('S20', `${keyOf(named)} is to stop, and is ${run.state}`);
+    }
+  }
+
+  function checkAcknowledge(
+    session: Session,
+    message: Extract<ToSlave, { type: 'acknowledge' }>,
+  ): void {
+    if (message.stale) return checkForget(session, message, false);
+    const run = mirror.folds.get(message.runId);
+    if (!run || run.context.settled < message.attempt) {
+      report('S19', `${keyOf(message)} is acknowledged before its end is on disk`);
+    }
+  }
+
+  function checkFromSlave(name: string, message: ToMaster): void {
+    if (message.type !== 'finished' && message.type !== 'progress') return;
+    const directory = slaves.get(name)?.journal.directories.get(keyOf(message));
+    if (message.type === 'progress' && message.phase === 'executing' && !directory?.assignment) {
+      report('S19', `${name} says that ${keyOf(message)} executes, and has not noted it`);
+    }
+  }
+
+  return {
+    onMasterSends(session, message) {
+      switch (message.type) {
+        case 'assign':
+          return checkAssign(session, message);
+        case 'acknowledge':
+          return checkAcknowledge(session, message);
+        case 'stop':
+          return checkStop(message);
+        case 'welcome':
+          for (const named of message.forget) checkForget(session, named, true);
+          for (const named of message.stop) checkStop(named);
+          return;
+        default:
+      }
+    },
+    onMasterHears(_session, message) {
+      if (message.type === 'reject' && message.reason === 'no slot free') {
+        const { attempt, settled = 0 } = mirror.folds.get(message.runId)?.context ?? {};
+        const isCurrent = attempt === message.attempt && settled < message.attempt;
+        if (isCurrent) report('S22', `${keyOf(message)} found no slot free`);
+      }
+    },
+    onCommit(isEmpty, because) {
+      if (isEmpty || !because?.slave) return;
+      const current = master.sessions.get(because.slave);
+      if (current !== because) {
+        report('S26', `a frame of an earlier connection of ${because.slave} changed something`);
+      }
+    },
+    onSlaveSends: ({ plan }, message) => checkFromSlave(plan.name, message),
+    onChange({ steps }) {
+      for (const { event, before } of steps) {
+        if (event.event.type !== 'run.granted') continue;
+        checkNotDone(event.run, before.context.attempt, before.context.settled);
+      }
+    },
+    onAnswer(answer) {
+      if (answer.kind === 'drained') drained.set(answer.slave, mirror.lastSeq);
+      if (answer.kind === 'resumed') drained.delete(answer.slave);
+    },
+  };
+
+  /** A slave that is connected and said hello with the success of the attempt before. */
+  function checkNotDone(run: string, attempt: number, settled: number): void {
+    if (attempt === 0 || settled >= attempt) return;
+    for (const session of master.sessions.values()) {
+      if (session.isOver || !session.welcomed) continue;
+      const isDoneThere = session.reports.some(
+        ({ runId, attempt: its, ending }) =>
+          runId === run && its === attempt && ending.kind === 'exited' && ending.code === 0,
+      );
+      if (isDoneThere) report('S21', `${run}.${attempt} succeeded on ${session.slave}`);
+    }
+  }
+};

@@ -1,0 +1,72 @@
+/** S1, S3, S4, S7 to S10: what the records of a run may become. */
+import { isDone } from '../../../src/protocol/run.ts';
+import type { RunContext } from '../../../src/machines/run.ts';
+import { isSame } from './mirror.ts';
+import type { Step } from './mirror.ts';
+import type { MakeOracle } from './oracle.ts';
+
+export const historyOracles: MakeOracle = ({ mirror, report }) => {
+  /** Attempts whose end was counted, by key. */
+  const counted = new Set<string>();
+
+  function checkStep({ event, before, after }: Step): void {
+    const { run, event: happened } = event;
+    if (isDone(before.state) && before.state !== 'NEW') {
+      report('S1', `run ${run} is ${before.state} and hears ${happened.type}`);
+    }
+    if (happened.type === 'run.granted') {
+      if (after.context.attempt <= before.context.attempt) {
+        report('S3', `run ${run} was granted attempt ${after.context.attempt} again`);
+      }
+    } else if (after.context.attempt !== before.context.attempt) {
+      report('S3', `attempt of run ${run} changed by ${happened.type}`);
+    }
+    if (happened.type === 'attempt.finished') checkFinished(run, happened, before.context);
+  }
+
+  function checkFinished(
+    run: string,
+    { attempt }: Record<string, unknown>,
+    before: RunContext,
+  ): void {
+    if (attempt !== before.attempt) {
+      report('S4', `run ${run} is at attempt ${before.attempt}, ${String(attempt)} was recorded`);
+    }
+    const key = `${run}.${String(attempt)}`;
+    if (counted.has(key)) report('S10', `the end of ${key} was counted twice`);
+    counted.add(key);
+  }
+
+  return {
+    onChange({ runs, steps, removed }) {
+      for (const step of steps) checkStep(step);
+      for (const run of runs) {
+        const { id, state, context } = run;
+        const { limits, failures, lost, attempt } = context;
+        if (failures > limits.retries) report('S7', `run ${id} failed ${failures} times`);
+        if (lost > Math.max(1, limits.lostMax)) report('S7', `run ${id} was lost ${lost} times`);
+        const known = mirror.runs.get(id);
+        if (known && isDone(known.state) && !isSame(known, run)) {
+          report('S1', `run ${id} was ${known.state} and is ${state}`);
+        }
+        if (known && attempt < known.context.attempt) {
+          report('S3', `attempt of run ${id} fell to ${attempt}`);
+        }
+        const fold = mirror.folds.get(id);
+        if (!fold || fold.n !== run.events.length) {
+          report('S8', `run ${id} has ${run.events.length} events, its history ${fold?.n ?? 0}`);
+        } else if (fold.state !== state || !isSame(fold.context, context)) {
+          report('S9', `run ${id} is ${state}, its history says ${fold.state}`);
+        }
+      }
+      for (const { event } of steps) {
+        if (!runs.some(({ id }) => id === event.run)) {
+          report('S8', `event ${event.seq} of run ${event.run} came without its snapshot`);
+        }
+      }
+      for (const key of removed) {
+        if (/^(run|event)\//.test(key)) report('S2', `${key} was removed`);
+      }
+    },
+  };
+};

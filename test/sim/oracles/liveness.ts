@@ -1,0 +1,93 @@
+/** L1 to L5, L7, L9: all comes to an end, and nothing is left over. */
+import { isDone } from '../../../src/protocol/run.ts';
+import { permanentObstacle } from '../../../src/master/placement.ts';
+import type { Step } from './mirror.ts';
+import type { MakeOracle } from './oracle.ts';
+
+/** How many grants of others an eligible run may see go by. */
+const BYPASSED_MAX = 3;
+const BACKOFF_MAX_MS = 5_000;
+
+export const livenessOracles: MakeOracle = (sight) => {
+  const { mirror, master, slaves, scenario, report } = sight;
+  const bypassed = new Map<string, number>();
+
+  /** An eligible run of the same or a higher priority waits while later ones are granted. */
+  function checkFair({ event }: Step): void {
+    const { run, event: happened } = event;
+    if (happened.type !== 'run.granted') return bypassedNoMore(event.run);
+    bypassed.delete(run);
+    const granted = mirror.runs.get(run);
+    const room = master.master?.yard.rooms.get(String(happened['slave']));
+    if (!granted || !room || mirror.folds.get(run)?.context.ahead) return;
+    for (const [id, { state, context }] of mirror.folds) {
+      if (state !== 'PENDING.queued' || id === run) continue;
+      const waits = mirror.runs.get(id);
+      if (!waits || waits.facts.priority < granted.facts.priority) continue;
+      if ((context.queuedAt ?? 0) >= (granted.context.queuedAt ?? 0)) continue;
+      if (permanentObstacle(waits.facts, room)) continue;
+      const count = (bypassed.get(id) ?? 0) + 1;
+      bypassed.set(id, count);
+      if (count > BYPASSED_MAX * room.slots + 10) {
+        report('L4', `run ${id} waits, ${count} later ones were granted on ${room.name}`);
+      }
+    }
+  }
+
+  function bypassedNoMore(run: string): void {
+    if (mirror.folds.get(run)?.state !== 'PENDING.queued') bypassed.delete(run);
+  }
+
+  function checkCalm({ event }: Step): void {
+    const { healedAtMs, nowMs } = sight;
+    if (healedAtMs === undefined || event.event.type !== 'slave.lost') return;
+    const settledAt = healedAtMs + 4 * scenario.leaseMs + 4 * BACKOFF_MAX_MS + 60_000;
+    if (nowMs > settledAt) {
+      report('L9', `run ${event.run} loses its slave ${nowMs - healedAtMs} ms after all is well`);
+    }
+  }
+
+  function checkEnds(): void {
+    for (const [id, { state, context }] of mirror.folds) {
+      if (!isDone(state)) {
+        report('L1', `run ${id} is ${state} for ever, at attempt ${context.attempt}`);
+      }
+    }
+    for (const what of sight.openRequests()) report('L3', `${what} has no answer`);
+  }
+
+  function checkLeaks(): void {
+    const { yard } = master.master ?? {};
+    if (!yard) return report('L8', 'no master serves');
+    for (const { id, state } of yard.ledger.liveRuns()) report('L2', `run ${id} lives, ${state}`);
+    for (const { name, used } of yard.rooms.values()) {
+      if (used.size > 0) report('L2', `slots of ${name} are used by ${[...used.keys()].join(' ')}`);
+    }
+    if (yard.queue.size > 0) report('L2', `${yard.queue.size} runs are queued`);
+    for (const { plan, isGone, agent, journal, processes } of slaves.values()) {
+      if (isGone) continue;
+      const { name } = plan;
+      if (agent?.state !== 'SERVING') report('L5', `${name} is ${agent?.state ?? 'not up'}`);
+      for (const [key, { phase }] of agent?.attempts ?? []) {
+        report('L2', `${name} still has ${key}, ${phase}`);
+      }
+      for (const key of journal.directories.keys()) report('L2', `${name} keeps ${key} on disk`);
+      for (const { key, end, children } of processes.all.values()) {
+        if (!end || children > 0) report('L2', `process ${key} lives on ${name}`);
+      }
+    }
+  }
+
+  return {
+    onChange({ steps }) {
+      for (const step of steps) {
+        checkFair(step);
+        checkCalm(step);
+      }
+    },
+    onEnd(isStuck) {
+      checkEnds();
+      if (!isStuck) checkLeaks();
+    },
+  };
+};

@@ -1,0 +1,153 @@
+/** What is on the master's disk, read as it gets there: the ground that all oracles stand on. */
+import { runTable } from '../../../src/master/ledger.ts';
+import type { RunContext, RunEvent } from '../../../src/machines/run.ts';
+import { CODEC_TABLE, makeRecordCodec, unpack } from '../../../src/master/records.ts';
+import type { EventRecord, RunRecord, SlaveRecord } from '../../../src/master/records.ts';
+import type { Group } from '../../../src/master/store/group.ts';
+import { isDone } from '../../../src/protocol/run.ts';
+
+/** One event of a run's history, and what its machine makes of it. */
+export interface Step {
+  event: EventRecord;
+  before: Fold;
+  after: Fold;
+}
+
+/** A run as its history says that it is. */
+export interface Fold {
+  state: string;
+  context: RunContext;
+  n: number;
+}
+
+/** What one synced group changed, in order. */
+export interface Change {
+  runs: RunRecord[];
+  steps: Step[];
+  slaves: SlaveRecord[];
+  removed: string[];
+}
+
+export interface Mirror {
+  readonly runs: ReadonlyMap<string, RunRecord>;
+  readonly folds: ReadonlyMap<string, Fold>;
+  readonly slaves: ReadonlyMap<string, SlaveRecord>;
+  /** Which attempt, by its key, was granted to whom, and with which token. */
+  readonly grants: ReadonlyMap<string, { slave: string; token: string; at: number }>;
+  readonly lastSeq: number;
+  /** How many runs are not done. */
+  readonly undone: number;
+  /** Reads a group and takes it over: folds first, so that `runs` are still those before. */
+  read: (group: Group) => Change;
+  keep: (change: Change) => void;
+}
+
+/** `report` hears of histories with holes, and of events that no machine would take. */
+export function makeMirror(report: (oracle: string, what: string) => void): Mirror {
+  const runs = new Map<string, RunRecord>();
+  const folds = new Map<string, Fold>();
+  const slaves = new Map<string, SlaveRecord>();
+  const grants = new Map<string, { slave: string; token: string; at: number }>();
+  let codec = makeRecordCodec();
+  let lastSeq = 0;
+  let undone = 0;
+
+  function stepOf(event: EventRecord, record: RunRecord | undefined): Step | undefined {
+    const { run, seq, n } = event;
+    if (seq !== lastSeq + 1) report('S9', `event ${seq} follows event ${lastSeq}`);
+    lastSeq = seq;
+    const before = folds.get(run) ?? (record && beginningOf(record));
+    if (!before) {
+      report('S8', `event ${seq} of run ${run} has no snapshot with it`);
+      return undefined;
+    }
+    if (n !== before.n + 1) report('S9', `event ${n} of run ${run} follows event ${before.n}`);
+    const decision = runTable.decide(before.state, before.context, event.event as RunEvent);
+    if (!decision) {
+      report('S9', `${before.state} of run ${run} takes no ${event.event.type}`);
+      return undefined;
+    }
+    const after = { state: decision.state, context: decision.context, n };
+    if (after.state !== event.state) {
+      report('S9', `event ${seq} led to ${after.state}, its record says ${event.state}`);
+    }
+    folds.set(run, after);
+    if (event.event.type === 'run.granted') {
+      const { slave = '', token = '', attempt } = after.context;
+      grants.set(`${run}.${attempt}`, { slave, token, at: seq });
+    }
+    return { event, before, after };
+  }
+
+  return {
+    runs,
+    folds,
+    slaves,
+    grants,
+    get lastSeq() {
+      return lastSeq;
+    },
+    get undone() {
+      return undone;
+    },
+    read({ keys, values }) {
+      const change: Change = { runs: [], steps: [], slaves: [], removed: [] };
+      const table = keys.indexOf(CODEC_TABLE);
+      if (table >= 0) {
+        codec = makeRecordCodec();
+        codec.load(values[table]);
+      }
+      const events: EventRecord[] = [];
+      for (let i = 0; i < keys.length; i++) {
+        const key = keys[i]!;
+        const value = values[i];
+        if (!value) change.removed.push(key);
+        else if (key.startsWith('run/')) change.runs.push(codec.unpack<RunRecord>(value));
+        else if (key.startsWith('event/')) events.push(codec.unpack<EventRecord>(value));
+        else if (key.startsWith('slave/')) change.slaves.push(unpack<SlaveRecord>(value));
+      }
+      events.sort((a, b) => a.seq - b.seq);
+      for (const event of events) {
+        const step = stepOf(
+          event,
+          change.runs.find(({ id }) => id === event.run),
+        );
+        if (step) change.steps.push(step);
+      }
+      return change;
+    },
+    keep(change) {
+      for (const run of change.runs) {
+        const before = runs.get(run.id);
+        const wasUndone = before !== undefined && !isDone(before.state);
+        undone += (isDone(run.state) ? 0 : 1) - (wasUndone ? 1 : 0);
+        runs.set(run.id, run);
+      }
+      for (const slave of change.slaves) slaves.set(slave.name, slave);
+    },
+  };
+}
+
+/** Before its first event. Runs of the simulator wait for no others and are not held at first. */
+function beginningOf({ context: { limits } }: RunRecord): Fold {
+  const context: RunContext = {
+    limits,
+    attempt: 0,
+    settled: 0,
+    failures: 0,
+    lost: 0,
+    blockers: [],
+    ahead: false,
+  };
+  return { state: 'NEW', context, n: 0 };
+}
+
+/** Equal as data: what is undefined is absent. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const [x, y] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  for (const key in x) if (!isSame(x[key], y[key])) return false;
+  for (const key in y) if (x[key] === undefined && y[key] !== undefined) return false;
+  return true;
+}

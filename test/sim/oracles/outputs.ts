@@ -1,0 +1,93 @@
+/** S5, S6, S28: what is recorded of an end and its outputs is what really happened. */
+import type { Ending, OutputFacts } from '../../../src/protocol/run.ts';
+import { STREAMS } from '../../../src/protocol/outputs.ts';
+import { outputKey } from '../../../src/master/outputs.ts';
+import { digestOf } from '../blobs.ts';
+import type { SimProcess } from '../exec.ts';
+import { finalOf } from '../tasks.ts';
+import type { MakeOracle } from './oracle.ts';
+
+export const outputOracles: MakeOracle = ({ scenario, blobs, report }) => {
+  /** Processes by attempt, from their spawn on. */
+  const processes = new Map<string, SimProcess>();
+  /** How many bytes each run may write to a stream. */
+  const limits = new Map<string, number>();
+  const checked = new Set<string>();
+
+  function checkEnd(key: string, ending: Ending): void {
+    if (ending.kind !== 'exited' && ending.kind !== 'signalled') return;
+    const real = processes.get(key)?.end;
+    if (!real) return report('S5', `${key} is recorded as ${ending.kind} and has not ended`);
+    const isIt =
+      ending.kind === 'exited'
+        ? real.kind === 'exited' && real.code === ending.code
+        : real.kind === 'signalled' && real.signal === ending.signal;
+    if (!isIt) report('S5', `${key} ended ${JSON.stringify(real)}, not ${JSON.stringify(ending)}`);
+  }
+
+  function checkOutputs(run: string, attempt: number, outputs: OutputFacts): void {
+    const key = `${run}.${attempt}`;
+    const process = processes.get(key);
+    const limit = limits.get(run) ?? Infinity;
+    for (const stream of STREAMS) {
+      const { bytes, sha256 } = outputs[stream];
+      if (process?.end) {
+        const age = (process.endedAt - process.startedAt) / 1000;
+        const real = finalOf(process.behaviour.output, stream, age, limit).bytes;
+        if (real.length !== bytes || (bytes > 0 && digestOf(real) !== sha256)) {
+          report('S6', `${stream} of ${key} has ${real.length} bytes, ${bytes} are named`);
+        }
+      }
+      if (bytes === 0) continue;
+      const held = blobs.find(outputKey(run, attempt, stream));
+      if (!held?.sealed || held.synced < bytes || held.bytes.length !== bytes) {
+        report('S6', `${stream} of ${key} is not there in full`);
+      } else if (digestOf(held.bytes) !== sha256) {
+        report('S6', `${stream} of ${key} has other bytes than were named`);
+      }
+    }
+  }
+
+  return {
+    onSpawn(_slave, process) {
+      processes.set(process.key, process);
+      const [, index] = process.argv;
+      const plan = scenario.runs.find((run) => run.index === Number(index));
+      limits.set(runOf(process.key), plan?.request.outputBytesMax ?? Infinity);
+    },
+    onChange({ steps, runs }) {
+      for (const { event } of steps) {
+        const { type, attempt, ending } = event.event;
+        if (type !== 'attempt.finished') continue;
+        checkEnd(`${event.run}.${String(attempt)}`, ending as Ending);
+      }
+      for (const { id, context } of runs) {
+        const { outputs, settled, attempt } = context;
+        if (!outputs || settled !== attempt || checked.has(id)) continue;
+        checked.add(id);
+        checkOutputs(id, attempt, outputs);
+      }
+    },
+    onAppend(key, offset, bytes, size) {
+      if (offset > size) report('S28', `${key}: bytes at ${offset} after ${size}`);
+      const [, run, attempt, stream] = key.split('/') as [string, string, string, 'stdout'];
+      const process = processes.get(`${run}.${attempt}`);
+      if (!process) return report('S28', `${key}: bytes of an attempt that never ran`);
+      const { output } = process.behaviour;
+      const real = finalOf(output, stream, Infinity, limits.get(run) ?? Infinity).bytes;
+      const there = Buffer.from(real.subarray(offset, offset + bytes.length));
+      // What the limit cuts is marked only at the end: until then only what is before it counts.
+      if (!there.equals(bytes) && isBeforeMark(process, offset + bytes.length, limits.get(run))) {
+        report('S28', `${key}: other bytes at ${offset} than the task wrote`);
+      }
+    },
+  };
+
+  function isBeforeMark(process: SimProcess, end: number, limit = Infinity): boolean {
+    return process.end?.kind === 'exited' || end <= limit;
+  }
+};
+
+function runOf(key: string): string {
+  return key.slice(0, key.lastIndexOf('.'));
+}

@@ -1,0 +1,104 @@
+/**
+ * What a seed decides beforehand, as plain data: the cluster, the runs, what people do, and every
+ * fault. A scenario can be shrunk and saved; how it goes then follows from it alone.
+ */
+import type { RunRequestInput } from '../../src/protocol/run.ts';
+import type { DiskOptions } from './disk.ts';
+import type { NetOptions } from './net.ts';
+import type { TaskPlan } from './tasks.ts';
+
+export type Profile = 'calm' | 'master' | 'everything';
+
+export interface SlavePlan {
+  name: string;
+  arch: string;
+  labels: Record<string, string>;
+  slots: number;
+  resources: Record<string, number>;
+  rate: number;
+  wallOffsetMs: number;
+  joinsAtMs: number;
+}
+
+export interface RunPlan {
+  /** Which run it is, whatever is left out around it. */
+  index: number;
+  atMs: number;
+  client: number;
+  request: RunRequestInput;
+  task: TaskPlan;
+  abortAtMs?: number;
+  /** Another client submits the same at the same time. */
+  twice?: boolean;
+  /** Someone uses its key for something else. */
+  conflict?: boolean;
+  rerun?: boolean;
+}
+
+/** What people ask of slaves. */
+export interface DrainPlan {
+  atMs: number;
+  slave: string;
+  /** Until it is resumed; absent: until the faults end. */
+  forMs?: number;
+}
+
+export const FAULT_KINDS = [
+  'master.kill',
+  'master.power',
+  'master.stop',
+  'master.pause',
+  'master.slow',
+  'master.clock',
+  'master.disk.fail',
+  'master.disk.full',
+  'slave.kill',
+  'slave.power',
+  'slave.pause',
+  'slave.slow',
+  'slave.clock',
+  'slave.leave',
+  'slave.gone',
+  'slave.wipe',
+  'slave.disk.full',
+  'slave.twin',
+  'net.cut',
+  'net.block',
+  'net.blockIn',
+  'net.blockOut',
+  'net.slow',
+  'client.block',
+  'storm',
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+export interface Fault {
+  /** Names its stream of chance, so that leaving out another moves nothing here. */
+  id: number;
+  atMs: number;
+  kind: FaultKind;
+  /** Whom it strikes, where it strikes one of several. */
+  slave: string;
+  forMs: number;
+  /** How strong, in [0, 1). */
+  size: number;
+}
+
+export interface Scenario {
+  seed: string;
+  profile: Profile;
+  leaseMs: number;
+  net: NetOptions;
+  disk: DiskOptions;
+  masterRate: number;
+  masterWallOffsetMs: number;
+  /** How long a dead process stays away, at most. */
+  restartMaxMs: number;
+  slaves: SlavePlan[];
+  clients: number;
+  runs: RunPlan[];
+  drains: DrainPlan[];
+  faults: Fault[];
+  /** From then on all is well, but for slaves that are gone for ever. */
+  healsAtMs: number;
+}

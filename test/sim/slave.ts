@@ -1,0 +1,237 @@
+/** A slave machine and the processes of the slave program on it: the real agent on simulated ports. */
+import type { Log } from '../../src/base/log.ts';
+import { makeIds } from '../../src/base/random.ts';
+import { sleep } from '../../src/base/clock.ts';
+import { isYardError } from '../../src/base/errors.ts';
+import type { MasterService, Principal } from '../../src/protocol/service.ts';
+import type { ToMaster } from '../../src/protocol/to-master.ts';
+import { toSlave } from '../../src/protocol/to-slave.ts';
+import type { Assignment, ToSlave } from '../../src/protocol/to-slave.ts';
+import type { Connection } from '../../src/protocol/transport.ts';
+import { makeAgent } from '../../src/slave/agent.ts';
+import type { Agent } from '../../src/slave/agent.ts';
+import { commandOf } from '../../src/slave/command.ts';
+import { sinkOf } from '../../src/slave/http.ts';
+import type { MasterHttp } from '../../src/slave/http.ts';
+import type { ProcessSpec } from '../../src/slave/ports.ts';
+import type { Draw } from './draw.ts';
+import { makeProcessTable } from './exec.ts';
+import type { ProcessTable, SimProcess } from './exec.ts';
+import { makeJournal, workspaceAt } from './journal.ts';
+import type { Journal } from './journal.ts';
+import type { Kernel, Life } from './kernel.ts';
+import { makeMachine } from './machine.ts';
+import type { Machine } from './machine.ts';
+import type { Net } from './net.ts';
+import { makeSimOutputs } from './outputs.ts';
+import type { SlavePlan } from './scenario.ts';
+import type { Behaviour } from './tasks.ts';
+import { wire } from './wire.ts';
+
+export interface SimSlavePorts {
+  kernel: Kernel;
+  net: Net;
+  draw: Draw;
+  log: Log;
+  plan: SlavePlan;
+  behaviourOf: (spec: ProcessSpec) => Behaviour;
+  /** Of the master that answers now. */
+  service: () => MasterService;
+  onSends: (message: ToMaster) => void;
+  onSpawn: (process: SimProcess) => void;
+  onExit: (process: SimProcess) => void;
+  /** Its process has ended by itself: it left, or broke. */
+  onOver: (why: string) => void;
+}
+
+export interface SimSlave {
+  readonly plan: SlavePlan;
+  readonly machine: Machine;
+  readonly processes: ProcessTable;
+  readonly journal: Journal;
+  /** undefined: no process of it runs. */
+  readonly agent: Agent | undefined;
+  readonly life: Life | undefined;
+  /** It will never come back. */
+  isGone: boolean;
+  /** When its present process began, and since when none has run. */
+  readonly upSince: number;
+  start: () => void;
+  kill: () => void;
+  /** The machine stops: what was not on disk is lost, and every process with it. */
+  losePower: (draw: Draw) => void;
+  /** A clean disk, as of a new machine of that name. */
+  wipe: () => void;
+}
+
+export function makeSimSlave(ports: SimSlavePorts): SimSlave {
+  const { kernel, net, plan, draw } = ports;
+  const { name } = plan;
+  const machine = makeMachine(kernel, plan);
+  const journal = makeJournal(kernel, draw.fork('journal'));
+  let agent: Agent | undefined;
+  let life: Life | undefined;
+  let starts = 0;
+  let upSince = 0;
+  let processes = makeTable();
+
+  function makeTable(): ProcessTable {
+    return makeProcessTable({
+      kernel,
+      draw: draw.fork(`processes:${starts}`),
+      behaviourOf: ports.behaviourOf,
+      onSpawn: (_spec, process) => ports.onSpawn(process),
+      onExit: ports.onExit,
+    });
+  }
+
+  function start(): void {
+    if (life?.alive || slave.isGone) return;
+    starts++;
+    upSince = kernel.now;
+    const mine = kernel.makeLife(`${name}/${starts}`);
+    life = mine;
+    agent = openAgent(mine, draw.fork(`process:${starts}`));
+    agent.start().catch((error: unknown) => {
+      if (!mine.alive) return;
+      if (!isYardError(error)) throw error;
+      end(false);
+      ports.onOver(error.message);
+    });
+    agent.done.then(
+      () => {
+        if (!mine.alive) return;
+        end(false);
+        ports.onOver('left');
+      },
+      () => {},
+    );
+  }
+
+  function openAgent(mine: Life, chance: Draw): Agent {
+    const clock = machine.clockOf(mine);
+    const { log } = ports;
+    const { random } = chance;
+    const http = makeHttp(mine);
+    const opened: Agent = makeAgent({
+      executor: processes.executorOf(mine),
+      workspaces: journal.workspacesOf(mine, async (_bundle, signal) => sleep(clock, 50, signal)),
+      outputs: makeSimOutputs({
+        clock,
+        log,
+        sink: sinkOf(http, (key) => opened.attempts.get(key)?.assignment),
+        find: (key) => processes.all.get(key),
+        ageMs: ({ startedAt }) => (kernel.now - startedAt) / 1000,
+      }),
+      spool: journal.spoolOf(mine),
+      clock,
+      log,
+      random,
+      connect: async () => {
+        const socket = await net.connect(name, mine, 'master');
+        const counters = new Map<string, number>();
+        const options = { reader: 'slave' as const, schema: toSlave, clock, log, counters };
+        return tapped(wire<ToMaster, ToSlave>(socket, options));
+      },
+      isolations: ['none'],
+      workspaceAt,
+      putArtifact: http.putArtifact,
+      commandOf: (assignment, workspace) =>
+        commandOf(assignment, workspace, {
+          slave: name,
+          arch: plan.arch,
+          master: 'http://master',
+          runtask: ['runtask'],
+          base: {},
+        }),
+      facts: {
+        name,
+        incarnation: makeIds(random).random(12),
+        arch: plan.arch,
+        labels: plan.labels,
+        slots: plan.slots,
+        resources: plan.resources,
+        host: name,
+      },
+    });
+    return opened;
+  }
+
+  function tapped(connection: Connection<ToMaster, ToSlave>): Connection<ToMaster, ToSlave> {
+    return {
+      ...connection,
+      send(messages) {
+        for (const message of messages) ports.onSends(message);
+        connection.send(messages);
+      },
+    };
+  }
+
+  /** The bulk side of the wire, as calls to the master's service over the simulated network. */
+  function makeHttp(mine: Life): MasterHttp {
+    const by: Principal = { name, kind: 'slave', scopes: [] };
+    const ask = <T>(serve: (service: MasterService) => Promise<T>) =>
+      net.request(name, mine, 'master', async () => serve(ports.service()));
+    return {
+      async append({ runId, attempt, token }: Assignment, stream, offset, bytes) {
+        const at = { runId, attempt, token, stream: stream as 'stdout', offset };
+        await ask((service) => service.appendOutput(at, bytes, by));
+      },
+      putArtifact: async () => {},
+      open: async () => {
+        throw new Error('bundles are not fetched in the simulator');
+      },
+      enrol: async () => {
+        throw new Error('slaves are not enrolled in the simulator');
+      },
+    };
+  }
+
+  function end(power: boolean): void {
+    if (!life?.alive) return;
+    kernel.kill(life);
+    net.endLife(life, power);
+    for (const process of processes.all.values()) process.attached = undefined;
+    agent = undefined;
+  }
+
+  const slave: SimSlave = {
+    plan,
+    machine,
+    journal,
+    get processes() {
+      return processes;
+    },
+    get agent() {
+      return agent;
+    },
+    get life() {
+      return life;
+    },
+    get upSince() {
+      return upSince;
+    },
+    isGone: false,
+    start,
+    kill: () => end(false),
+    losePower(chance) {
+      end(true);
+      const cut = journal.losePower(chance);
+      const before = processes;
+      before.losePower();
+      processes = makeTable();
+      // Exits that were on disk by then are still read.
+      for (const [key, process] of before.all) {
+        if (process.end && process.endedAt <= cut && journal.directories.has(key)) {
+          processes.all.set(key, { ...process, children: 0, attached: undefined });
+        }
+      }
+    },
+    wipe() {
+      journal.wipe();
+      processes.losePower();
+      processes = makeTable();
+    },
+  };
+  return slave;
+}
