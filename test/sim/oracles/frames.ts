@@ -2,6 +2,7 @@
 import { isDone } from '../../../src/protocol/run.ts';
 import type { ToMaster } from '../../../src/protocol/to-master.ts';
 import type { ToSlave } from '../../../src/protocol/to-slave.ts';
+import type { SimSlave } from '../slave.ts';
 import type { MakeOracle, Session } from './oracle.ts';
 
 type Named = { runId: string; attempt: number };
@@ -66,11 +67,10 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
     }
   }
 
-  function checkFromSlave(name: string, message: ToMaster): void {
-    if (message.type !== 'finished' && message.type !== 'progress') return;
-    const directory = slaves.get(name)?.journal.directories.get(keyOf(message));
-    if (message.type === 'progress' && message.phase === 'executing' && !directory?.assignment) {
-      report('S19', `${name} says that ${keyOf(message)} executes, and has not noted it`);
+  function checkFromSlave({ plan, journal }: SimSlave, message: ToMaster): void {
+    if (message.type !== 'progress' || message.phase !== 'executing') return;
+    if (!journal.directories.get(keyOf(message))?.assignment) {
+      report('S19', `${plan.name} says that ${keyOf(message)} executes, and has not noted it`);
     }
   }
 
@@ -104,7 +104,7 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
         report('S26', `a frame of an earlier connection of ${because.slave} changed something`);
       }
     },
-    onSlaveSends: ({ plan }, message) => checkFromSlave(plan.name, message),
+    onSlaveSends: checkFromSlave,
     onChange({ steps }) {
       for (const { event, before } of steps) {
         if (event.event.type !== 'run.granted') continue;

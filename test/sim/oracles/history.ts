@@ -65,7 +65,7 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
         }
       }
       for (const key of removed) {
-        if (/^(run|event)\//.test(key)) report('S2', `${key} was removed`);
+        if (/^(origin|done|event)\//.test(key)) report('S2', `${key} was removed`);
       }
     },
   };

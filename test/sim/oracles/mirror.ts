@@ -1,8 +1,14 @@
 /** What is on the master's disk, read as it gets there: the ground that all oracles stand on. */
 import { runTable } from '../../../src/master/ledger.ts';
 import type { RunContext, RunEvent } from '../../../src/machines/run.ts';
-import { CODEC_TABLE, makeRecordCodec, unpack } from '../../../src/master/records.ts';
-import type { EventRecord, RunRecord, SlaveRecord } from '../../../src/master/records.ts';
+import { unpack } from '../../../src/master/records.ts';
+import type {
+  EventRecord,
+  RunOrigin,
+  RunRecord,
+  SlaveRecord,
+} from '../../../src/master/records.ts';
+import { unpackEvents, unpackOrigin, unpackRun } from '../../../src/master/rows.ts';
 import type { Group } from '../../../src/master/store/group.ts';
 import { isDone } from '../../../src/protocol/run.ts';
 
@@ -48,7 +54,7 @@ export function makeMirror(report: (oracle: string, what: string) => void): Mirr
   const folds = new Map<string, Fold>();
   const slaves = new Map<string, SlaveRecord>();
   const grants = new Map<string, { slave: string; token: string; at: number }>();
-  let codec = makeRecordCodec();
+  const origins = new Map<string, RunOrigin>();
   let lastSeq = 0;
   let undone = 0;
 
@@ -92,19 +98,20 @@ export function makeMirror(report: (oracle: string, what: string) => void): Mirr
     },
     read({ keys, values }) {
       const change: Change = { runs: [], steps: [], slaves: [], removed: [] };
-      const table = keys.indexOf(CODEC_TABLE);
-      if (table >= 0) {
-        codec = makeRecordCodec();
-        codec.load(values[table]);
-      }
       const events: EventRecord[] = [];
       for (let i = 0; i < keys.length; i++) {
-        const key = keys[i]!;
-        const value = values[i];
+        const [key, value] = [keys[i]!, values[i]];
         if (!value) change.removed.push(key);
-        else if (key.startsWith('run/')) change.runs.push(codec.unpack<RunRecord>(value));
-        else if (key.startsWith('event/')) events.push(codec.unpack<EventRecord>(value));
+        else if (key.startsWith('origin/')) origins.set(idOf(key), unpackOrigin(value));
+        else if (key.startsWith('event/')) events.push(...unpackEvents(value));
         else if (key.startsWith('slave/')) change.slaves.push(unpack<SlaveRecord>(value));
+      }
+      for (let i = 0; i < keys.length; i++) {
+        const [key, value] = [keys[i]!, values[i]];
+        if (!value || !/^(live|done)\//.test(key)) continue;
+        const origin = origins.get(idOf(key));
+        if (origin) change.runs.push(unpackRun(value, origin));
+        else report('S8', `${key} has no origin`);
       }
       events.sort((a, b) => a.seq - b.seq);
       for (const event of events) {
@@ -126,6 +133,10 @@ export function makeMirror(report: (oracle: string, what: string) => void): Mirr
       for (const slave of change.slaves) slaves.set(slave.name, slave);
     },
   };
+}
+
+function idOf(key: string): string {
+  return key.slice(key.indexOf('/') + 1);
 }
 
 /** Before its first event. Runs of the simulator wait for no others and are not held at first. */
