@@ -397,6 +397,7 @@ test('a master that dies between a lease and its losses requeues them after its 
   first.clock.advance(LEASE_MS - 1);
   first.gate.hold();
   first.clock.advance(2);
+  await settled();
   first.gate.release();
   first.gate.hold();
   await settled();

@@ -30,11 +30,17 @@ export function makeLeases(clock: Clock, leaseMs: number, onOver: (slave: string
       leases.set(slave, lease);
       const wait = () => {
         const timer = clock.setTimeout(() => {
-          if (clock.now() < lease.until) return wait();
-          leases.delete(slave);
-          onOver(slave);
+          // After a standstill timers come first: heartbeats that wait in sockets are heard before.
+          if (clock.now() < lease.until) wait();
+          else clock.soon(conclude);
         }, lease.until - clock.now());
         lease.cancel = () => timer.cancel();
+      };
+      const conclude = () => {
+        if (leases.get(slave) !== lease) return;
+        if (clock.now() < lease.until) return wait();
+        leases.delete(slave);
+        onOver(slave);
       };
       wait();
     },
