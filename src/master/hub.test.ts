@@ -332,6 +332,21 @@ test('nothing is sent before its commit is on disk, and nothing at all when it f
   await expect(yard.run()).rejects.toThrow(/^master.stopped/);
 });
 
+test('a repeated report is not called stale before the first one is on disk', async () => {
+  const yard = await openYard();
+  await yard.run();
+  const slave = await yard.welcomed('s1');
+  const claim = slave.claim();
+  yard.gate.hold();
+  slave.send(finishedMessage(claim));
+  slave.send(finishedMessage(claim));
+  await settled();
+  expect(slave.all('acknowledge')).toEqual([]);
+  yard.gate.release();
+  await settled();
+  expect(slave.all('acknowledge').map(({ stale }) => stale)).toEqual([false, true]);
+});
+
 test('a report whose outputs are still kept is decided on when they are, and not before', async () => {
   let kept: () => void = () => {};
   const keep = () => new Promise<void>((resolve) => (kept = resolve));

@@ -97,6 +97,9 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
   const jobs = new Map<string, Cell<JobRecord>>();
   let seq = 0;
   let failed = false;
+  /** Commits that are not on disk yet, and the end of the last of them. */
+  let underWay = 0;
+  let last = Promise.resolve();
 
   function transact(decide: (tx: Transaction) => void): Promise<void> {
     if (failed) return Promise.reject(new YardError('master.stopped', 'this master has stopped'));
@@ -109,14 +112,22 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
     }
     const ops = batch.ops();
     if (ops.length === 0) {
+      // It may have looked at what is not on disk yet, so it speaks only after that is.
+      if (underWay > 0) return (last = last.then(() => void (failed || batch.conclude())));
       batch.conclude();
       return Promise.resolve();
     }
+    underWay++;
+    return (last = commit(ops, batch));
+  }
+
+  function commit(ops: Op[], batch: ReturnType<typeof makeBatch>): Promise<void> {
     return store.commit({ fence, ops }).then(
       (result) => {
         if (failed) return;
         if (!result.ok)
           throw fail(new YardError('master.deposed', `commit refused: ${result.why}`));
+        underWay--;
         batch.conclude();
       },
       (error: unknown) => {
