@@ -332,6 +332,27 @@ test('nothing is sent before its commit is on disk, and nothing at all when it f
   await expect(yard.run()).rejects.toThrow(/^master.stopped/);
 });
 
+test('a grant that was not sent yet when its slave was drained goes back to the queue', async () => {
+  let found: () => void = () => {};
+  const yard = await openYard({
+    hub: {
+      takeOrigin: async (id) => {
+        await new Promise<void>((resolve) => (found = resolve));
+        return yard.archive.takeOrigin(id);
+      },
+    },
+  });
+  const slave = await yard.welcomed('s1');
+  const id = await yard.run();
+  expect((await yard.at(id)).state).toBe('PENDING.assigned');
+  const drain = { type: 'drain.requested', at: 1, by: 'me', note: 'disk' } as const;
+  await yard.yard.transact((tx) => void tx.slave('s1', drain));
+  found();
+  await settled();
+  expect(slave.all('assign')).toEqual([]);
+  expect(await yard.at(id)).toMatchObject({ state: 'PENDING.queued', context: { lost: 0 } });
+});
+
 test('a repeated report is not called stale before the first one is on disk', async () => {
   const yard = await openYard();
   await yard.run();

@@ -382,7 +382,11 @@ export function makeHub(ports: HubPorts): Hub {
     const { attempt, token } = run.context;
     const now = yard.ledger.live(run.id);
     if (now?.context.attempt !== attempt || now.state !== 'PENDING.assigned') {
-      return unassign(session.name, run.id, attempt);
+      return unassign(session.name, run.id, attempt, 'aborted before it was sent');
+    }
+    // Who was told that it is drained is not to see it get more work.
+    if (yard.ledger.slave(session.name)?.context.drain) {
+      return unassign(session.name, run.id, attempt, 'drained before it was sent');
     }
     const { argv, formula, bundle, env, isolation, exclusive } = request;
     const { timeoutMs, outputTimeoutMs, graceMs, outputBytesMax } = request;
@@ -404,10 +408,9 @@ export function makeHub(ports: HubPorts): Hub {
     });
   }
 
-  /** Aborted before its slave heard of it: there is nothing to stop there. */
-  function unassign(slave: string, runId: string, attempt: number): void {
+  /** Its slave has not heard of it: there is nothing to stop there. */
+  function unassign(slave: string, runId: string, attempt: number, why: string): void {
     yard.vacate(slave, runId, attempt);
-    const why = 'aborted before it was sent';
     const event = { type: 'attempt.rejected', at: clock.wall(), attempt, slave, why } as const;
     report(yard.transact((tx) => void tx.run(runId, event, 'master')));
   }
