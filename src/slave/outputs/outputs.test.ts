@@ -18,6 +18,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { until } from '../../../test/kit/until.ts';
 import { type ManualClock, manualClock, systemClock } from '../../base/clock.ts';
+import { YardError } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
 import type { Stream } from '../../protocol/outputs.ts';
 import type { FinishedOutputs, OutputTail } from '../ports.ts';
@@ -324,6 +325,26 @@ function writtenBy(pid: number): number {
   return Number(/wchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))![1]);
 }
 
+test('a sink that lost what it had, as in a power cut, gets all of it again', async () => {
+  const sink = makeSink();
+  const { tail } = follow({ sink });
+  const first = write('stdout', 'first line\n');
+  await pass(200);
+  expect(sink.texts().stdout).toBe(first);
+  sink.lose('stdout', 4);
+  const second = write('stdout', 'second line\n');
+  await pass(200);
+  const finished = await tail.finish();
+  await pass(1000);
+  await tail.flushed();
+  expect(sink.texts().stdout).toBe(first + second);
+  expectManifests(finished, {
+    stdout: first + second,
+    stderr: '',
+    combined: first + second,
+  });
+});
+
 interface FollowOptions {
   sink?: Sink;
   limitBytes?: number;
@@ -380,7 +401,14 @@ function makeSink({ keeps = true } = {}) {
   const kept: Record<Stream, Buffer[]> = { stdout: [], stderr: [], combined: [] };
   const sizes = { stdout: 0, stderr: 0, combined: 0 };
   const inFlight = { stdout: 0, stderr: 0, combined: 0 };
+  let lossy = false;
   const sink = {
+    /** Keeps only the first `size` bytes. */
+    lose(stream: Stream, size: number) {
+      lossy = true;
+      kept[stream] = [Buffer.concat(kept[stream]).subarray(0, size)];
+      sizes[stream] = size;
+    },
     fails: 'no',
     calls: 0,
     largest: 0,
@@ -392,6 +420,7 @@ function makeSink({ keeps = true } = {}) {
       await new Promise((resolve) => setImmediate(resolve));
       inFlight[stream]--;
       if (sink.fails === 'before') throw new Error('the sink is away');
+      if (offset > sizes[stream] && lossy) throw new YardError('output.offset', 'past the end');
       expect(offset).toBeLessThanOrEqual(sizes[stream]);
       const fresh = bytes.subarray(sizes[stream] - offset);
       if (keeps) kept[stream].push(Buffer.from(fresh));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Clock, sleep } from '../../base/clock.ts';
-import { messageOf } from '../../base/errors.ts';
+import { isYardError, messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 
 /** Sends one growing stream in order, one request in flight, and digests it on the way. */
@@ -53,13 +53,19 @@ export function makeSender(options: SenderOptions): Sender {
       const bytes = read(handed, Math.min(CHUNK_MAX, sizeNow() - handed));
       if (bytes.length === 0) break;
       const offset = handed;
-      // Together, so that the digest is of what was handed on whenever one looks.
-      hash.update(bytes);
       handed += bytes.length;
-      hashed = handed;
-      if (!(await deliver(options, offset, bytes))) return;
-      acknowledged = handed;
-      onAcknowledged();
+      // Together, so that the digest is of what was handed on whenever one looks.
+      if (handed > hashed) {
+        hash.update(bytes.subarray(hashed - offset));
+        hashed = handed;
+      }
+      const became = await deliver(options, offset, bytes);
+      if (became === 'stopped') return;
+      if (became === 'gap') handed = acknowledged = 0;
+      else {
+        acknowledged = handed;
+        onAcknowledged();
+      }
     }
   }
 
@@ -86,22 +92,30 @@ export function makeSender(options: SenderOptions): Sender {
   };
 }
 
-/** Tries until the sink has it; false if told to stop. */
-async function deliver(options: SenderOptions, offset: number, bytes: Buffer): Promise<boolean> {
+/**
+ * Tries until the sink has it. `gap`: it has lost bytes that it had before, as in a power cut; all
+ * is to be sent again.
+ */
+async function deliver(
+  options: SenderOptions,
+  offset: number,
+  bytes: Buffer,
+): Promise<'taken' | 'gap' | 'stopped'> {
   const { clock, log, append, signal } = options;
   for (let pauseMs = BACKOFF_MS; ; pauseMs = Math.min(pauseMs * 2, BACKOFF_MAX_MS)) {
     try {
       await append(offset, bytes);
-      return true;
+      return 'taken';
     } catch (error) {
-      if (signal.aborted) return false;
+      if (signal.aborted) return 'stopped';
       log.warn({ offset, error: messageOf(error) }, 'the sink took no output; trying again');
+      if (offset > 0 && isYardError(error) && error.code === 'output.offset') return 'gap';
     }
     const isStopped = await sleep(clock, pauseMs, signal).then(
       () => false,
       () => true,
     );
-    if (isStopped) return false;
+    if (isStopped) return 'stopped';
   }
 }
 
