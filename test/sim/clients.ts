@@ -18,6 +18,7 @@ export interface ClientPorts {
   scenario: Scenario;
   service: () => MasterService;
   onAnswer: (answer: Answer) => void;
+  onResume: (slave: string) => void;
   report: (oracle: string, what: string) => void;
 }
 
@@ -156,8 +157,10 @@ export function makeClients(ports: ClientPorts): Clients {
     serve: (service: MasterService) => Promise<unknown>,
     kind: 'drained' | 'resumed' = 'drained',
   ): Promise<boolean> {
+    const askedAtMs = kernel.now / 1000;
+    if (kind === 'resumed') ports.onResume(slave);
     try {
-      await ask(serve, () => ({ kind, slave }));
+      await ask(serve, () => ({ kind, slave, askedAtMs }));
       return true;
     } catch (error) {
       if (isYardError(error) && error.code === 'slave.unknown') return false;

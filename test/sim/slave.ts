@@ -38,6 +38,7 @@ export interface SimSlavePorts {
   /** Of the master that answers now. */
   service: () => MasterService;
   onSends: (message: ToMaster) => void;
+  onHears: (message: ToSlave) => void;
   onSpawn: (process: SimProcess) => void;
   onExit: (process: SimProcess) => void;
   /** Its process has ended by itself: it left, or broke. */
@@ -163,6 +164,12 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
       send(messages) {
         for (const message of messages) ports.onSends(message);
         connection.send(messages);
+      },
+      onMessages(handler) {
+        connection.onMessages((messages) => {
+          for (const message of messages) ports.onHears(message);
+          handler(messages);
+        });
       },
     };
   }

@@ -14,7 +14,8 @@ import { makeSimMaster } from './master.ts';
 import { makeNet } from './net.ts';
 import { makeMirror } from './oracles/mirror.ts';
 import type { Answer, Oracle, Sight } from './oracles/oracle.ts';
-import { OPEN, ORACLES } from './oracles/table.ts';
+import { OPEN } from './oracles/open.ts';
+import { ORACLES } from './oracles/table.ts';
 import type { Scenario, SlavePlan } from './scenario.ts';
 import { makeSimSlave } from './slave.ts';
 import type { SimSlave } from './slave.ts';
@@ -150,6 +151,10 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
         timeline?.add(who, `-> master ${brief(message)}`);
         for (const on of onSlaveSends) on(slave, message);
       },
+      onHears(message) {
+        timeline?.add(who, `<- master ${brief(message)}`);
+        for (const on of onSlaveHears) on(slave, message);
+      },
       onSpawn(process) {
         timeline?.add(who, `spawns ${process.key} for ${process.behaviour.durationMs} ms`);
         for (const on of onSpawns) on(slave, process);
@@ -189,6 +194,9 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
       timeline?.add('master', `answers ${brief(answer)}`);
       for (const on of onAnswers) on(answer);
     },
+    onResume(slave) {
+      for (const on of onResumes) on(slave);
+    },
     report,
   });
 
@@ -216,11 +224,13 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
   const onMasterSends = hear('onMasterSends');
   const onMasterHears = hear('onMasterHears');
   const onCommits = hear('onCommit');
+  const onSlaveHears = hear('onSlaveHears');
   const onSlaveSends = hear('onSlaveSends');
   const onSpawns = hear('onSpawn');
   const onExits = hear('onExit');
   const onAppends = hear('onAppend');
   const onAnswers = hear('onAnswer');
+  const onResumes = hear('onResume');
   const onMasterServes = hear('onMasterServes');
 
   // Faults, then healing.

@@ -2,6 +2,7 @@
 import type { SimProcess } from '../exec.ts';
 import type { SimSlave } from '../slave.ts';
 import type { Step } from './mirror.ts';
+import { isTorn } from './open.ts';
 import type { MakeOracle } from './oracle.ts';
 
 /** Beyond timeout and grace: for signals, polling, and a slave that is slow. */
@@ -57,7 +58,9 @@ export const attemptOracles: MakeOracle = (sight) => {
       event.type === 'attempt.finished' && (event['ending'] as { kind: string }).kind === 'lost';
     if (!isLoss && !endedLost) return;
     const key = `${run}.${String(event['attempt'])}`;
-    if (spawned.has(key)) report('S18', `${key} was started and is given up: ${event.type}`);
+    if (!startedBefore.has(key)) return;
+    const name = isTorn(sight.blobs, key) ? 'S18.torn' : 'S18';
+    report(name, `${key} was started and is given up: ${event.type}`);
   }
 
   function checkLives(): void {

@@ -2,14 +2,17 @@
 import { isDone } from '../../../src/protocol/run.ts';
 import type { ToMaster } from '../../../src/protocol/to-master.ts';
 import type { ToSlave } from '../../../src/protocol/to-slave.ts';
+import { isTorn } from './open.ts';
 import type { SimSlave } from '../slave.ts';
 import type { MakeOracle, Session } from './oracle.ts';
 
 type Named = { runId: string; attempt: number };
 
-export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => {
-  /** Slaves whose drain was acknowledged, and since which event. */
-  const drained = new Map<string, number>();
+export const frameOracles: MakeOracle = (sight) => {
+  const { mirror, master, slaves, blobs, report } = sight;
+  /** Slaves whose drain was acknowledged, and that nobody has asked to resume since. */
+  const drained = new Set<string>();
+  const resumedAtMs = new Map<string, number>();
 
   const keyOf = ({ runId, attempt }: Named) => `${runId}.${attempt}`;
 
@@ -74,6 +77,18 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
     }
   }
 
+  /** Whether attempts that it was told to drop, and is not rid of yet, are what fills the slave. */
+  function nameOfFull({ slave: name }: Session): string {
+    const isWanted = (key: string) => {
+      const at = key.lastIndexOf('.');
+      const run = mirror.folds.get(key.slice(0, at));
+      if (!run || isDone(run.state)) return false;
+      return run.context.slave === name && run.context.attempt === Number(key.slice(at + 1));
+    };
+    const there = [...(slaves.get(name ?? '')?.journal.directories.keys() ?? [])];
+    return there.every(isWanted) ? 'S22' : 'S22.dying';
+  }
+
   return {
     onMasterSends(session, message) {
       switch (message.type) {
@@ -90,11 +105,11 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
         default:
       }
     },
-    onMasterHears(_session, message) {
+    onMasterHears(session, message) {
       if (message.type === 'reject' && message.reason === 'no slot free') {
         const { attempt, settled = 0 } = mirror.folds.get(message.runId)?.context ?? {};
         const isCurrent = attempt === message.attempt && settled < message.attempt;
-        if (isCurrent) report('S22', `${keyOf(message)} found no slot free`);
+        if (isCurrent) report(nameOfFull(session), `${keyOf(message)} found no slot free`);
       }
     },
     onCommit(isEmpty, because) {
@@ -102,6 +117,11 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
       const current = master.sessions.get(because.slave);
       if (current !== because) {
         report('S26', `a frame of an earlier connection of ${because.slave} changed something`);
+      }
+    },
+    onSlaveHears({ plan: { name } }, message) {
+      if (message.type === 'assign' && drained.has(name)) {
+        report('S15.flight', `${keyOf(message)} reaches ${name}, which is drained`);
       }
     },
     onSlaveSends: checkFromSlave,
@@ -112,8 +132,13 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
       }
     },
     onAnswer(answer) {
-      if (answer.kind === 'drained') drained.set(answer.slave, mirror.lastSeq);
-      if (answer.kind === 'resumed') drained.delete(answer.slave);
+      if (answer.kind !== 'drained') return;
+      const { slave, askedAtMs } = answer;
+      if ((resumedAtMs.get(slave) ?? -1) < askedAtMs) drained.add(slave);
+    },
+    onResume(slave) {
+      drained.delete(slave);
+      resumedAtMs.set(slave, sight.nowMs);
     },
   };
 
@@ -126,7 +151,9 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
         ({ runId, attempt: its, ending }) =>
           runId === run && its === attempt && ending.kind === 'exited' && ending.code === 0,
       );
-      if (isDoneThere) report('S21', `${run}.${attempt} succeeded on ${session.slave}`);
+      if (!isDoneThere) continue;
+      const name = isTorn(blobs, `${run}.${attempt}`) ? 'S21.torn' : 'S21';
+      report(name, `${run}.${attempt} succeeded on ${session.slave}`);
     }
   }
 };

@@ -13,13 +13,13 @@ export const livenessOracles: MakeOracle = (sight) => {
   const bypassed = new Map<string, number>();
 
   /** An eligible run of the same or a higher priority waits while later ones are granted. */
-  function checkFair({ event }: Step): void {
+  function checkFair({ event, before }: Step): void {
     const { run, event: happened } = event;
     if (happened.type !== 'run.granted') return bypassedNoMore(event.run);
     bypassed.delete(run);
     const granted = mirror.runs.get(run);
     const room = master.master?.yard.rooms.get(String(happened['slave']));
-    if (!granted || !room || mirror.folds.get(run)?.context.ahead) return;
+    if (!granted || !room || before.context.ahead) return;
     for (const [id, { state, context }] of mirror.folds) {
       if (state !== 'PENDING.queued' || id === run) continue;
       const waits = mirror.runs.get(id);

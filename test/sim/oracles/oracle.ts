@@ -24,7 +24,7 @@ export type Answer =
   | { kind: 'submitted'; index: number; runId: string }
   | { kind: 'status'; status: RunStatus }
   | { kind: 'aborted'; status: RunStatus }
-  | { kind: 'drained' | 'resumed'; slave: string };
+  | { kind: 'drained' | 'resumed'; slave: string; askedAtMs: number };
 
 /** What an oracle may hear; each says what is wrong by `report`. */
 export interface Oracle {
@@ -33,11 +33,14 @@ export interface Oracle {
   onMasterHears?: (session: Session, message: ToMaster) => void;
   /** The master queues a commit of its own accord or, with a session, because of a frame of it. */
   onCommit?: (isEmpty: boolean, because: Session | undefined) => void;
+  onSlaveHears?: (slave: SimSlave, message: ToSlave) => void;
   onSlaveSends?: (slave: SimSlave, message: ToMaster) => void;
   onSpawn?: (slave: SimSlave, process: SimProcess) => void;
   onExit?: (slave: SimSlave, process: SimProcess) => void;
   onAppend?: (key: string, offset: number, bytes: Uint8Array, size: number) => void;
   onAnswer?: (answer: Answer) => void;
+  /** Somebody asks, from now on until he is answered, that the slave takes work again. */
+  onResume?: (slave: string) => void;
   onMasterServes?: () => void;
   onHeal?: () => void;
   /** The world has come to rest, or will not. */

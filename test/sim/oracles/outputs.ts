@@ -1,5 +1,6 @@
 /** S5, S6, S28: what is recorded of an end and its outputs is what really happened. */
 import type { Ending, OutputFacts } from '../../../src/protocol/run.ts';
+import type { RunContext } from '../../../src/machines/run.ts';
 import { STREAMS } from '../../../src/protocol/outputs.ts';
 import { outputKey } from '../../../src/master/outputs.ts';
 import { digestOf } from '../blobs.ts';
@@ -7,7 +8,8 @@ import type { SimProcess } from '../exec.ts';
 import { finalOf } from '../tasks.ts';
 import type { MakeOracle } from './oracle.ts';
 
-export const outputOracles: MakeOracle = ({ scenario, blobs, report }) => {
+export const outputOracles: MakeOracle = (sight) => {
+  const { scenario, blobs, report } = sight;
   /** Processes by attempt, from their spawn on. */
   const processes = new Map<string, SimProcess>();
   /** How many bytes each run may write to a stream. */
@@ -23,6 +25,16 @@ export const outputOracles: MakeOracle = ({ scenario, blobs, report }) => {
         ? real.kind === 'exited' && real.code === ending.code
         : real.kind === 'signalled' && real.signal === ending.signal;
     if (!isIt) report('S5', `${key} ended ${JSON.stringify(real)}, not ${JSON.stringify(ending)}`);
+  }
+
+  /** The master gives up what should be over: only when it has really had its time. */
+  function checkOverdue(run: string, { attempt, limits: { timeoutMs } }: RunContext): void {
+    const process = processes.get(`${run}.${attempt}`);
+    if (!process) return;
+    const ageMs = sight.nowMs - process.startedAt / 1000;
+    if (ageMs < timeoutMs * 0.99) {
+      report('S5', `${process.key} is timed out after ${Math.round(ageMs)} of ${timeoutMs} ms`);
+    }
   }
 
   function checkOutputs(run: string, attempt: number, outputs: OutputFacts): void {
@@ -56,10 +68,11 @@ export const outputOracles: MakeOracle = ({ scenario, blobs, report }) => {
       limits.set(runOf(process.key), plan?.request.outputBytesMax ?? Infinity);
     },
     onChange({ steps, runs }) {
-      for (const { event } of steps) {
+      for (const { event, before } of steps) {
         const { type, attempt, ending } = event.event;
-        if (type !== 'attempt.finished') continue;
-        checkEnd(`${event.run}.${String(attempt)}`, ending as Ending);
+        if (type === 'attempt.finished')
+          checkEnd(`${event.run}.${String(attempt)}`, ending as Ending);
+        if (type === 'run.overdue') checkOverdue(event.run, before.context);
       }
       for (const { id, context } of runs) {
         const { outputs, settled, attempt } = context;

@@ -14,11 +14,3 @@ export const ORACLES: readonly MakeOracle[] = [
   clientOracles,
   livenessOracles,
 ];
-
-/**
- * Promises that the protocol does not keep yet, and why. Their oracles run all the same; what they
- * find is counted apart and does not fail a seed.
- */
-export const OPEN: Readonly<Record<string, string>> = {
-  S24: 'exclusive runs are not yet killed by the end of their own lease',
-};
