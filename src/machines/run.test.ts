@@ -518,14 +518,20 @@ test('the same failure reported twice is counted once', () => {
   expect(context.failures).toBe(1);
 });
 
+const overdueMs = limits.timeoutMs + limits.graceMs + OVERHEAD_MS;
+const stopMs = limits.graceMs + OVERHEAD_MS;
 test.each([
-  ['PENDING.queued', { queuedAt: 10 }, { at: 7_010, event: 'queue.expired' }],
-  ['PENDING.backoff', { backoffUntilAt: 44 }, { at: 44, event: 'backoff.over' }],
-  ['RUNNING.stopping', { stopUntilAt: 55 }, { at: 55, event: 'stop.overdue' }],
+  ['PENDING.queued', { queuedAt: 10 }, { at: 7_010, withinMs: 7_000, event: 'queue.expired' }],
+  [
+    'PENDING.backoff',
+    { backoffUntilAt: 44 },
+    { at: 44, withinMs: limits.backoffMaxMs, event: 'backoff.over' },
+  ],
+  ['RUNNING.stopping', { stopUntilAt: 55 }, { at: 55, withinMs: stopMs, event: 'stop.overdue' }],
   [
     'RUNNING.executing',
     { startedAt: 20 },
-    { at: 20 + limits.timeoutMs + limits.graceMs + OVERHEAD_MS, event: 'run.overdue' },
+    { at: 20 + overdueMs, withinMs: overdueMs, event: 'run.overdue' },
   ],
   ['PENDING.held', {}, undefined],
   ['PENDING.blocked', {}, undefined],

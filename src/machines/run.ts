@@ -489,6 +489,8 @@ export const runMachine = definition.createMachine({
 export interface Deadline {
   /** On the master's wall clock. */
   at: number;
+  /** How long after it was set that is: no jump of the clock makes the wait longer. */
+  withinMs: number;
   event: 'queue.expired' | 'backoff.over' | 'run.overdue' | 'stop.overdue';
 }
 
@@ -496,17 +498,18 @@ export interface Deadline {
 export function runDeadline(state: string, context: RunContext): Deadline | undefined {
   const { limits, queuedAt, startedAt, backoffUntilAt, stopUntilAt } = context;
   if (state === 'PENDING.queued' && limits.queueTimeoutMs > 0 && queuedAt !== undefined) {
-    return { at: queuedAt + limits.queueTimeoutMs, event: 'queue.expired' };
+    const withinMs = limits.queueTimeoutMs;
+    return { at: queuedAt + withinMs, withinMs, event: 'queue.expired' };
   }
   if (state === 'PENDING.backoff' && backoffUntilAt !== undefined) {
-    return { at: backoffUntilAt, event: 'backoff.over' };
+    return { at: backoffUntilAt, withinMs: limits.backoffMaxMs, event: 'backoff.over' };
   }
   if (state === 'RUNNING.stopping' && stopUntilAt !== undefined) {
-    return { at: stopUntilAt, event: 'stop.overdue' };
+    return { at: stopUntilAt, withinMs: limits.graceMs + OVERHEAD_MS, event: 'stop.overdue' };
   }
   if (state.startsWith('RUNNING.') && limits.timeoutMs > 0 && startedAt !== undefined) {
-    const slack = limits.graceMs + OVERHEAD_MS;
-    return { at: startedAt + limits.timeoutMs + slack, event: 'run.overdue' };
+    const withinMs = limits.timeoutMs + limits.graceMs + OVERHEAD_MS;
+    return { at: startedAt + withinMs, withinMs, event: 'run.overdue' };
   }
   return undefined;
 }

@@ -84,6 +84,33 @@ test('a run waits for those it is after, and their bad end aborts it with the re
   ]);
 });
 
+test('a clock that was set forward ends no run that still has its time, also over a restart', async () => {
+  const first = await openYard();
+  const id = await first.run({ argv: ['true'], timeoutMs: 60_000 });
+  const slave = await first.welcomed('s1');
+  const claim = slave.claim();
+  slave.send({ type: 'accept', ...claim });
+  await settled();
+  first.clock.jump(3_600_000);
+  slave.send({ type: 'progress', ...claim, phase: 'executing' });
+  await first.pass(1_000);
+  expect(await first.at(id)).toMatchObject({ state: 'RUNNING.executing' });
+  const second = await openYard({ memory: first.memory, clock: first.clock });
+  await second.pass(60_000);
+  expect(await second.at(id)).toMatchObject({ state: 'RUNNING.executing' });
+  await second.pass(60_000);
+  expect(await second.at(id)).toMatchObject({ state: 'TIMEDOUT' });
+});
+
+test('a clock that was set back before a restart makes no wait longer than its limit', async () => {
+  const first = await openYard();
+  const id = await first.run({ argv: ['true'], queueTimeoutMs: 30_000 });
+  first.clock.jump(-3_600_000);
+  const second = await openYard({ memory: first.memory, clock: first.clock });
+  await second.pass(31_000);
+  expect(await second.at(id)).toMatchObject({ state: 'TIMEDOUT' });
+});
+
 test('after a restart a blocked run hears of a blocker that ends, and of one that had ended', async () => {
   const first = await openYard();
   const blocker = await first.run();

@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Ids } from '../base/random.ts';
 import { runDeadline } from '../machines/run.ts';
-import type { RunEffect } from '../machines/run.ts';
+import type { Deadline, RunEffect } from '../machines/run.ts';
 import type { JobEffect } from '../machines/job.ts';
 import type { SlaveEffect } from '../machines/slave.ts';
 import { isDone } from '../protocol/run.ts';
@@ -89,7 +89,9 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
   let placing = false;
   let dirty = false;
 
+  const armed = new Map<string, Deadline>();
   const deadlines = makeDeadlines(clock, (id) => {
+    armed.delete(id);
     const run = ledger.live(id);
     const deadline = run && runDeadline(run.state, run.context);
     if (!deadline) return;
@@ -109,9 +111,27 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
     if (isDone(state)) wakeDependents(tx, after);
   }
 
-  function arm({ id, state, context }: RunRecord): void {
+  /**
+   * A wait that goes on is not measured anew: only its first look is at the wall clock, which may
+   * have jumped since.
+   */
+  function arm({ id, state, context }: RunRecord, restMs = restOf): void {
     const deadline = runDeadline(state, context);
-    deadlines.set(id, deadline && clock.now() + Math.max(0, deadline.at - clock.wall()));
+    const known = armed.get(id);
+    if (deadline && known?.at === deadline.at && known.event === deadline.event) return;
+    if (deadline) armed.set(id, deadline);
+    else if (!armed.delete(id)) return;
+    deadlines.set(id, deadline && clock.now() + restMs(deadline));
+  }
+
+  function restOf({ at, withinMs }: Deadline): number {
+    return Math.min(Math.max(0, at - clock.wall()), withinMs);
+  }
+
+  /** Slaves end what is over: after a restart the master only waits for that, and can wait again. */
+  function restAfterRestart(deadline: Deadline): number {
+    const isBackstop = deadline.event === 'run.overdue' || deadline.event === 'stop.overdue';
+    return isBackstop ? deadline.withinMs : restOf(deadline);
   }
 
   function wakeDependents(tx: Transaction, blocker: RunRecord): void {
@@ -291,7 +311,7 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
       const waiting: RunRecord[] = [];
       for (const run of ledger.liveRuns()) {
         if (run.state === 'PENDING.queued') queue.add(run.id, run.facts, run.context.ahead);
-        arm(run);
+        arm(run, restAfterRestart);
         if (run.state === 'PENDING.blocked') waiting.push(run);
       }
       await rejoinBlocked(waiting);
