@@ -18,7 +18,7 @@ export interface ClientPorts {
   scenario: Scenario;
   service: () => MasterService;
   onAnswer: (answer: Answer) => void;
-  onResume: (slave: string) => void;
+  onResume: (slave: string, isOver: boolean) => void;
   report: (oracle: string, what: string) => void;
 }
 
@@ -157,10 +157,8 @@ export function makeClients(ports: ClientPorts): Clients {
     serve: (service: MasterService) => Promise<unknown>,
     kind: 'drained' | 'resumed' = 'drained',
   ): Promise<boolean> {
-    const askedAtMs = kernel.now / 1000;
-    if (kind === 'resumed') ports.onResume(slave);
     try {
-      await ask(serve, () => ({ kind, slave, askedAtMs }));
+      await ask(serve, () => ({ kind, slave }));
       return true;
     } catch (error) {
       if (isYardError(error) && error.code === 'slave.unknown') return false;
@@ -169,7 +167,9 @@ export function makeClients(ports: ClientPorts): Clients {
   }
 
   async function resumeBy(client: Client, slave: string): Promise<void> {
+    ports.onResume(slave, false);
     await tell(client, slave, (service) => service.resumeSlave(slave, me), 'resumed');
+    ports.onResume(slave, true);
   }
 
   return {

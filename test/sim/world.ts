@@ -194,8 +194,8 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
       timeline?.add('master', `answers ${brief(answer)}`);
       for (const on of onAnswers) on(answer);
     },
-    onResume(slave) {
-      for (const on of onResumes) on(slave);
+    onResume(slave, isOver) {
+      for (const on of onResumes) on(slave, isOver);
     },
     report,
   });

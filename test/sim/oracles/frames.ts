@@ -8,11 +8,10 @@ import type { MakeOracle, Session } from './oracle.ts';
 
 type Named = { runId: string; attempt: number };
 
-export const frameOracles: MakeOracle = (sight) => {
-  const { mirror, master, slaves, blobs, report } = sight;
+export const frameOracles: MakeOracle = ({ mirror, master, slaves, blobs, report }) => {
   /** Slaves whose drain was acknowledged, and that nobody has asked to resume since. */
   const drained = new Set<string>();
-  const resumedAtMs = new Map<string, number>();
+  const resuming = new Map<string, number>();
 
   const keyOf = ({ runId, attempt }: Named) => `${runId}.${attempt}`;
 
@@ -77,16 +76,19 @@ export const frameOracles: MakeOracle = (sight) => {
     }
   }
 
-  /** Whether attempts that it was told to drop, and is not rid of yet, are what fills the slave. */
-  function nameOfFull({ slave: name }: Session): string {
+  /** Only of the current attempt: what is stale may well find no room. */
+  function checkReject({ plan, journal }: SimSlave, message: Named): void {
+    const { attempt, settled = 0 } = mirror.folds.get(message.runId)?.context ?? {};
+    if (attempt !== message.attempt || settled >= message.attempt) return;
     const isWanted = (key: string) => {
       const at = key.lastIndexOf('.');
       const run = mirror.folds.get(key.slice(0, at));
       if (!run || isDone(run.state)) return false;
-      return run.context.slave === name && run.context.attempt === Number(key.slice(at + 1));
+      return run.context.slave === plan.name && run.context.attempt === Number(key.slice(at + 1));
     };
-    const there = [...(slaves.get(name ?? '')?.journal.directories.keys() ?? [])];
-    return there.every(isWanted) ? 'S22' : 'S22.dying';
+    // Attempts that it was told to drop, and is not rid of yet, may be what fills it.
+    const name = [...journal.directories.keys()].every(isWanted) ? 'S22' : 'S22.dying';
+    report(name, `${keyOf(message)} found no slot free on ${plan.name}`);
   }
 
   return {
@@ -105,13 +107,6 @@ export const frameOracles: MakeOracle = (sight) => {
         default:
       }
     },
-    onMasterHears(session, message) {
-      if (message.type === 'reject' && message.reason === 'no slot free') {
-        const { attempt, settled = 0 } = mirror.folds.get(message.runId)?.context ?? {};
-        const isCurrent = attempt === message.attempt && settled < message.attempt;
-        if (isCurrent) report(nameOfFull(session), `${keyOf(message)} found no slot free`);
-      }
-    },
     onCommit(isEmpty, because) {
       if (isEmpty || !because?.slave) return;
       const current = master.sessions.get(because.slave);
@@ -124,7 +119,11 @@ export const frameOracles: MakeOracle = (sight) => {
         report('S15.flight', `${keyOf(message)} reaches ${name}, which is drained`);
       }
     },
-    onSlaveSends: checkFromSlave,
+    onSlaveSends(slave, message) {
+      if (message.type === 'reject' && message.reason === 'no slot free') {
+        checkReject(slave, message);
+      } else checkFromSlave(slave, message);
+    },
     onChange({ steps }) {
       for (const { event, before } of steps) {
         if (event.event.type !== 'run.granted') continue;
@@ -133,12 +132,11 @@ export const frameOracles: MakeOracle = (sight) => {
     },
     onAnswer(answer) {
       if (answer.kind !== 'drained') return;
-      const { slave, askedAtMs } = answer;
-      if ((resumedAtMs.get(slave) ?? -1) < askedAtMs) drained.add(slave);
+      if (!resuming.get(answer.slave)) drained.add(answer.slave);
     },
-    onResume(slave) {
+    onResume(slave, isOver) {
       drained.delete(slave);
-      resumedAtMs.set(slave, sight.nowMs);
+      resuming.set(slave, (resuming.get(slave) ?? 0) + (isOver ? -1 : 1));
     },
   };
 

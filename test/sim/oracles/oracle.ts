@@ -24,7 +24,7 @@ export type Answer =
   | { kind: 'submitted'; index: number; runId: string }
   | { kind: 'status'; status: RunStatus }
   | { kind: 'aborted'; status: RunStatus }
-  | { kind: 'drained' | 'resumed'; slave: string; askedAtMs: number };
+  | { kind: 'drained' | 'resumed'; slave: string };
 
 /** What an oracle may hear; each says what is wrong by `report`. */
 export interface Oracle {
@@ -39,8 +39,8 @@ export interface Oracle {
   onExit?: (slave: SimSlave, process: SimProcess) => void;
   onAppend?: (key: string, offset: number, bytes: Uint8Array, size: number) => void;
   onAnswer?: (answer: Answer) => void;
-  /** Somebody asks, from now on until he is answered, that the slave takes work again. */
-  onResume?: (slave: string) => void;
+  /** Somebody begins to ask that the slave takes work again, or has his answer. */
+  onResume?: (slave: string, isOver: boolean) => void;
   onMasterServes?: () => void;
   onHeal?: () => void;
   /** The world has come to rest, or will not. */
