@@ -28,14 +28,13 @@ export async function startYard() {
   const root = mkdtempSync(join(tmpdir(), 'runyard-yard-'));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const children = new Set<ChildProcess>();
+  const children = new Map<ChildProcess, Promise<CliResult>>();
 
   function start(args: string[], env: Record<string, string> = {}) {
     const child = spawn(process.execPath, [CLI, ...args], {
       env: { ...process.env, NO_COLOR: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    children.add(child);
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
@@ -45,6 +44,7 @@ export async function startYard() {
         done({ code, stdout, stderr });
       }),
     );
+    children.set(child, ended);
     return { child, ended, said: () => stdout + stderr };
   }
 
@@ -75,8 +75,8 @@ export async function startYard() {
       start(['slave', '--master', url, '--name', name, '--work-dir', join(root, name), ...args]),
     run: (...args: string[]): Promise<CliResult> => start(args, { RUNYARD_SERVER: url }).ended,
     async stop() {
-      for (const child of children) child.kill('SIGKILL');
-      await new Promise((done) => setTimeout(done, 50));
+      for (const child of children.keys()) child.kill('SIGKILL');
+      await Promise.all(children.values());
       rmSync(root, { recursive: true, force: true, maxRetries: 5 });
     },
   };
