@@ -1,11 +1,13 @@
-/** What the store holds of runs, read back: origins, snapshots, history. */
+/** What the store holds of runs, read back: origins, snapshots and, beside them, history. */
 import { YardError } from '../base/errors.ts';
+import { makeHistory } from './history.ts';
+import type { History } from './history.ts';
 import { keys } from './records.ts';
-import type { EventRecord, RunOrigin, RunRecord } from './records.ts';
-import { unpackEvents, unpackOrigin, unpackRun } from './rows.ts';
+import type { RunOrigin, RunRecord } from './records.ts';
+import { unpackOrigin, unpackRun } from './rows.ts';
 import type { Entry, StateStore } from './store/port.ts';
 
-export interface Archive {
+export interface Archive extends History {
   /** Keeps a packed origin at hand that will be asked for, as far as there is room. */
   keepAtHand: (runId: string, origin: Uint8Array) => void;
   /** Takes what is at hand away: it is asked for once. */
@@ -17,11 +19,6 @@ export interface Archive {
   liveRuns: () => AsyncGenerator<RunRecord>;
   /** All there is, newest first; from the first one submitted before `before` on. */
   newestFirst: (before?: string) => AsyncGenerator<RunRecord>;
-  historyOf: (run: RunRecord) => Promise<EventRecord[]>;
-  /** Events from `seq` on in pages, each as they were decided together. */
-  eventsFrom: (seq: number) => AsyncGenerator<EventRecord[]>;
-  /** The number of the last event. */
-  lastSeq: () => Promise<number>;
 }
 
 /** Enough for some ten thousand plain requests. */
@@ -30,14 +27,8 @@ const PAGE = 1000;
 const NEWEST_PAGE = 50;
 
 export function makeArchive(store: StateStore): Archive {
-  const atHand = new Map<string, Uint8Array>();
-  let atHandBytes = 0;
+  const atHand = makeShelf(AT_HAND_BYTES_MAX);
   const readOrigin = inBatches((ids) => store.getMany(ids.map(keys.origin)));
-
-  function dropAtHand(runId: string): void {
-    atHandBytes -= atHand.get(runId)?.length ?? 0;
-    atHand.delete(runId);
-  }
 
   async function findOrigin(runId: string): Promise<RunOrigin | undefined> {
     const entry = await readOrigin(runId);
@@ -67,27 +58,11 @@ export function makeArchive(store: StateStore): Archive {
     yield* await withOrigins(page);
   }
 
-  /** The last events that were decided together before that key. */
-  async function lastBefore(lt: string): Promise<EventRecord[]> {
-    const range = { gte: 'event/', lt, reverse: true, limit: 1 };
-    for await (const { value } of store.scan(range)) return unpackEvents(value);
-    return [];
-  }
-
   return {
-    keepAtHand(runId, origin) {
-      atHand.set(runId, origin);
-      atHandBytes += origin.length;
-      for (const eldest of atHand.keys()) {
-        if (atHandBytes <= AT_HAND_BYTES_MAX) break;
-        dropAtHand(eldest);
-      }
-    },
+    keepAtHand: atHand.put,
     takeOrigin(runId) {
-      const bytes = atHand.get(runId);
-      if (!bytes) return requireOrigin(runId);
-      dropAtHand(runId);
-      return unpackOrigin(bytes);
+      const bytes = atHand.take(runId);
+      return bytes ? unpackOrigin(bytes) : requireOrigin(runId);
     },
     findOrigin,
     async findDone(runId) {
@@ -106,32 +81,32 @@ export function makeArchive(store: StateStore): Archive {
       const done = scan('done');
       yield* inPages(merged(first, live, done), NEWEST_PAGE);
     },
-    async historyOf(run) {
-      const found: EventRecord[] = [];
-      let page: EventRecord[] = [];
-      for (const seq of run.events) {
-        const isIn = page.length > 0 && seq >= page[0]!.seq && seq <= page.at(-1)!.seq;
-        if (!isIn) page = await lastBefore(keys.events(seq + 1));
-        const event = page[seq - (page[0]?.seq ?? 0)];
-        if (event?.run !== run.id) {
-          throw new YardError('store.corrupt', `run ${run.id} misses a part of its history`);
-        }
-        found.push(event);
-      }
-      return found;
-    },
-    async *eventsFrom(seq) {
-      const [first] = await lastBefore(keys.events(seq + 1));
-      const gte = keys.events(first ? first.seq : seq);
-      for await (const { value } of store.scan({ gte, lt: 'event0' })) {
-        const events = unpackEvents(value).filter((event) => event.seq >= seq);
-        if (events.length > 0) yield events;
-      }
-    },
-    async lastSeq() {
-      return (await lastBefore('event0')).at(-1)?.seq ?? 0;
-    },
+    ...makeHistory(store),
   };
+}
+
+/** Bytes by name, up to so many; the eldest make room. */
+function makeShelf(bytesMax: number) {
+  const shelf = new Map<string, Uint8Array>();
+  let total = 0;
+
+  function take(name: string): Uint8Array | undefined {
+    const bytes = shelf.get(name);
+    total -= bytes?.length ?? 0;
+    shelf.delete(name);
+    return bytes;
+  }
+
+  function put(name: string, bytes: Uint8Array): void {
+    shelf.set(name, bytes);
+    total += bytes.length;
+    for (const eldest of shelf.keys()) {
+      if (total <= bytesMax) break;
+      take(eldest);
+    }
+  }
+
+  return { put, take };
 }
 
 /** Two descending lists of runs as one; a run that is in both is taken from the second. */

@@ -113,3 +113,9 @@ export function unpack<T>(bytes: Uint8Array): T {
     throw new YardError('store.corrupt', 'a record does not decode', { cause });
   }
 }
+
+/** Whether the run is believed to be on that slave now. */
+export function isOn(run: RunRecord, slave: string): boolean {
+  const onSlave = run.state === 'PENDING.assigned' || run.state.startsWith('RUNNING');
+  return onSlave && run.context.slave === slave;
+}

@@ -1,0 +1,95 @@
+/** What the yard decided is told to slaves (dst.md part 4, steps 2, 6, 12 and 14). */
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { isOn } from './records.ts';
+import type { RunOrigin, RunRecord } from './records.ts';
+import type { Session, Sessions } from './sessions.ts';
+import type { SlaveCommands, Yard } from './yard.ts';
+
+export interface AssignmentsPorts {
+  yard: Yard;
+  clock: Clock;
+  log: Log;
+  /** Called once for each attempt, when it is given to its slave. */
+  takeOrigin: (runId: string) => RunOrigin | Promise<RunOrigin>;
+}
+
+export function makeAssignments(ports: AssignmentsPorts, sessions: Sessions): SlaveCommands {
+  const { yard, clock, log } = ports;
+
+  function sendAssign(session: Session, run: RunRecord, { request }: RunOrigin): void {
+    // A session that ended meanwhile is settled by its next HELLO or its lease.
+    if (!sessions.isCurrent(session) || !session.welcomed) return;
+    const { attempt, token } = run.context;
+    const now = yard.ledger.live(run.id);
+    if (now?.context.attempt !== attempt || now.state !== 'PENDING.assigned') {
+      return unassign(session.name, run.id, attempt, 'aborted before it was sent');
+    }
+    // Who was told that it is drained is not to see it get more work.
+    if (yard.ledger.slave(session.name)?.context.drain) {
+      return unassign(session.name, run.id, attempt, 'drained before it was sent');
+    }
+    const { argv, formula, bundle, env, isolation, exclusive } = request;
+    const { timeoutMs, outputTimeoutMs, graceMs, outputBytesMax } = request;
+    sessions.send(session, {
+      type: 'assign',
+      runId: run.id,
+      attempt,
+      token: token!,
+      argv,
+      formula,
+      bundle,
+      env,
+      isolation,
+      timeoutMs,
+      outputTimeoutMs,
+      graceMs,
+      outputBytesMax,
+      exclusive,
+    });
+  }
+
+  /** Its slave has not heard of it: there is nothing to stop there. */
+  function unassign(slave: string, runId: string, attempt: number, why: string): void {
+    yard.vacate(slave, runId, attempt);
+    const event = { type: 'attempt.rejected', at: clock.wall(), attempt, slave, why } as const;
+    sessions.settle(yard.transact((tx) => void tx.run(runId, event, 'master')));
+  }
+
+  return {
+    assign(run) {
+      const session = sessions.get(run.context.slave ?? '');
+      if (!session) return;
+      const origin = ports.takeOrigin(run.id);
+      if (!(origin instanceof Promise)) return sendAssign(session, run, origin);
+      origin.then(
+        (found) => sendAssign(session, run, found),
+        (error: unknown) => log.error({ run: run.id, err: String(error) }, 'cannot assign'),
+      );
+    },
+    stop(run) {
+      const session = sessions.get(run.context.slave ?? '');
+      const { attempt } = run.context;
+      if (session) sessions.send(session, { type: 'stop', runId: run.id, attempt });
+    },
+    giveUp(tx, slave) {
+      yard.rooms.get(slave.name)?.used.clear();
+      const why = slave.context.whyGone ?? 'lease over';
+      for (const run of yard.ledger.liveRuns()) {
+        if (!isOn(run, slave.name)) continue;
+        const { attempt } = run.context;
+        const event = { at: clock.wall(), attempt, slave: slave.name, why };
+        tx.run(run.id, { type: 'slave.lost', ...event }, 'master');
+      }
+    },
+    tell(slave, what) {
+      const session = sessions.get(slave.name);
+      sessions.setOnline(slave.name, session?.welcomed ?? false);
+      const { drain } = slave.context;
+      if (session && what === 'drain' && drain) {
+        sessions.send(session, { type: 'drain', note: drain.note, by: drain.by });
+      } else if (session) sessions.send(session, { type: 'resume' });
+      sessions.settle(yard.transact(() => {}));
+    },
+  };
+}

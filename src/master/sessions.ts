@@ -1,0 +1,100 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { ToMaster } from '../protocol/to-master.ts';
+import type { ToSlave } from '../protocol/to-slave.ts';
+import type { Connection } from '../protocol/transport.ts';
+import type { Yard } from './yard.ts';
+
+export type SlaveConnection = Connection<ToSlave, ToMaster>;
+
+/** One connection of one slave, from its HELLO on. */
+export interface Session {
+  readonly name: string;
+  readonly incarnation: string;
+  readonly connection: SlaveConnection;
+  /** HELLO is settled: it may be given work. */
+  welcomed: boolean;
+  outgoing: ToSlave[];
+  flushing: boolean;
+}
+
+/** Which connection speaks for each slave. */
+export interface Sessions {
+  get: (slave: string) => Session | undefined;
+  /** It speaks for its slave from now on; an earlier connection of it is closed. */
+  open: (hello: { name: string; incarnation: string }, connection: SlaveConnection) => Session;
+  /** Nobody speaks for that slave any more; says who did. */
+  end: (slave: string) => Session | undefined;
+  /** A frame of any other connection changes nothing (S26). */
+  isCurrent: (session: Session) => boolean;
+  /** Messages of one turn leave as one frame. */
+  send: (session: Session, message: ToSlave) => void;
+  /** Tells the placement whether the slave can be given work. */
+  setOnline: (slave: string, online: boolean) => void;
+  /** Awaits a transaction that nobody else does. */
+  settle: (transaction: Promise<void>) => void;
+  closeAll: (reason: string) => void;
+  count: () => number;
+}
+
+export function makeSessions(ports: { yard: Yard; clock: Clock; log: Log }): Sessions {
+  const { yard, clock, log } = ports;
+  const sessions = new Map<string, Session>();
+
+  function flush(session: Session): void {
+    session.flushing = false;
+    const messages = session.outgoing;
+    session.outgoing = [];
+    session.connection.send(messages);
+  }
+
+  return {
+    get: (slave) => sessions.get(slave),
+    open({ name, incarnation }, connection) {
+      const session: Session = {
+        name,
+        incarnation,
+        connection,
+        welcomed: false,
+        outgoing: [],
+        flushing: false,
+      };
+      const earlier = sessions.get(name);
+      sessions.set(name, session);
+      earlier?.connection.close('hello.replaced: it connected again');
+      return session;
+    },
+    end(slave) {
+      const session = sessions.get(slave);
+      sessions.delete(slave);
+      return session;
+    },
+    isCurrent: (session) => sessions.get(session.name) === session,
+    send(session, message) {
+      session.outgoing.push(message);
+      if (session.flushing) return;
+      session.flushing = true;
+      clock.soon(() => flush(session));
+    },
+    setOnline(slave, online) {
+      const record = yard.ledger.slave(slave);
+      if (!record) return;
+      const used = yard.rooms.get(slave)?.used ?? new Map<string, Record<string, number>>();
+      const draining = record.context.drain !== undefined;
+      yard.setRoom({ name: slave, ...record.facts, online, draining, used });
+    },
+    settle(transaction) {
+      // A store that fails is heard of through `yard.fatal`.
+      transaction.catch((error: unknown) => log.debug({ err: String(error) }, 'not recorded'));
+    },
+    closeAll(reason) {
+      for (const session of sessions.values()) session.connection.close(reason);
+    },
+    count: () => sessions.size,
+  };
+}
+
+/** Who an event of that slave is by, as its history names it. */
+export function by(session: Session): string {
+  return `slave/${session.name}`;
+}
