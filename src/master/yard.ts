@@ -203,8 +203,9 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
 
   /** Gives every slave with room the best run it can take, spreading over those with most room. */
   function place(tx: Transaction): void {
-    placing = true;
     dirty = false;
+    if (queue.size === 0) return;
+    placing = true;
     try {
       const open = [...rooms.values()].filter(
         (room) => room.online && !room.draining && room.used.size < room.slots,
