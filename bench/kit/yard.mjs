@@ -41,7 +41,7 @@ export async function startMaster({ directory, start }, { port } = {}) {
 export async function startSlave({ directory, start }, { url, slots }) {
   const work = join(directory, 'work');
   const flags = ['--master', url, '--name', 'bench', '--work-dir', work, '--slots', String(slots)];
-  const args = [CLI, 'slave', ...flags, '--log-level', 'warn'];
+  const args = [...NODE_ARGS, CLI, 'slave', ...flags, '--log-level', 'warn'];
   const child = start(process.execPath, args);
   await saying(child, /slave bench/);
   const client = makeClient(url);

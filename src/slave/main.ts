@@ -20,7 +20,8 @@ import { makeOutputs } from './outputs/outputs.ts';
 import { connectToMaster } from './socket.ts';
 import { openBundleCache } from './workspace/bundle-cache.ts';
 import { makeGit } from './workspace/git.ts';
-import { makeWorkspaces, workspaceAt } from './workspace/workspaces.ts';
+import { workspaceAt } from './workspace/directories.ts';
+import { makeWorkspaces } from './workspace/workspaces.ts';
 
 export interface SlaveOptions {
   master: string;

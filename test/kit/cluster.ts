@@ -20,7 +20,8 @@ import { makeFileSpool } from '../../src/slave/file-spool.ts';
 import { makeOutputs } from '../../src/slave/outputs/outputs.ts';
 import { openBundleCache } from '../../src/slave/workspace/bundle-cache.ts';
 import { makeGit } from '../../src/slave/workspace/git.ts';
-import { makeWorkspaces, workspaceAt } from '../../src/slave/workspace/workspaces.ts';
+import { workspaceAt } from '../../src/slave/workspace/directories.ts';
+import { makeWorkspaces } from '../../src/slave/workspace/workspaces.ts';
 import { pairConnections } from './pair.ts';
 
 export const me: Principal = { name: 'me', kind: 'anonymous', scopes: ['admin'] };

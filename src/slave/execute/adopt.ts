@@ -25,7 +25,7 @@ export function makeAdoption(
     for (const process of watched) {
       // In this order: a lane writes the end before it goes.
       const lives = process.root !== undefined && isAlive(process.root);
-      const { end } = readExitRecord(process.exitFile);
+      const { end } = readExitRecord(process);
       if (!end && lives) continue;
       watched.delete(process);
       // What lives on without its lane can tell nobody how it ends.
@@ -43,7 +43,7 @@ export function makeAdoption(
       const table = readTable();
       return keys.map((key) => {
         const exitFile = `${workRoot}/attempts/${key}/exit`;
-        const { lane, end } = readExitRecord(exitFile);
+        const { lane, end } = readExitRecord({ exitFile, key });
         const lives = (lane && isAlive(lane)) || selectTree(table, lane, key).length > 0;
         if (!end && !lives) return { key, state: 'gone' };
         const isolation = lane?.isolation ?? 'none';

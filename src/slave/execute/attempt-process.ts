@@ -31,12 +31,15 @@ export function makeAttemptProcess(
   return { ...fixed, lane: undefined, root, hasEnded: false, isSettled: false, killed: undefined };
 }
 
-export function readExitRecord(exitFile: string): ExitRecord {
+export function readExitRecord({
+  exitFile,
+  key,
+}: Pick<AttemptProcess, 'exitFile' | 'key'>): ExitRecord {
   let text = '';
   try {
     text = readFileSync(exitFile, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  return parseExitFile(text);
+  return parseExitFile(text, key);
 }

@@ -1,20 +1,31 @@
 import { expect, test } from 'vitest';
 import { parseExitFile } from './exit-file.ts';
 
-const LANE = 'lane 812 99123 none\n';
+const LANE = 'lane 812 99123 run.1 none\n';
 
 test('a file without its last line says that the task still runs', () => {
-  expect(parseExitFile('')).toEqual({ lane: undefined, end: undefined });
+  expect(parseExitFile('', 'run.1')).toEqual({ lane: undefined, end: undefined });
   for (const text of [LANE, `${LANE}Killed\n`, `${LANE}exit 3`]) {
-    expect(parseExitFile(text)).toEqual({
+    expect(parseExitFile(text, 'run.1')).toEqual({
       lane: { pid: 812, startTime: '99123', isolation: 'none', group: undefined },
       end: undefined,
     });
   }
 });
 
+test('what another attempt left says nothing of this one', () => {
+  const nothing = { lane: undefined, end: undefined };
+  expect(parseExitFile(`${LANE}exit 0\n`, 'run.2')).toEqual(nothing);
+  expect(parseExitFile('exit 0\n', 'run.1')).toEqual(nothing);
+  const both = `${LANE}Killed\nexit 137\nlane 812 99123 run.2 none\n`;
+  expect(parseExitFile(both, 'run.1')).toEqual(nothing);
+  expect(parseExitFile(both, 'run.2')).toMatchObject({ lane: { pid: 812 }, end: undefined });
+  const ended = parseExitFile(`${both}exit 3\n`, 'run.2');
+  expect(ended.end).toEqual({ kind: 'exited', code: 3 });
+});
+
 test('the first line names the control group, where there is one', () => {
-  expect(parseExitFile('lane 812 99123 cgroup /sys/fs/cgroup/a b\n').lane).toEqual({
+  expect(parseExitFile('lane 812 99123 run.1 cgroup /sys/fs/cgroup/a b\n', 'run.1').lane).toEqual({
     pid: 812,
     startTime: '99123',
     isolation: 'cgroup',
@@ -42,5 +53,5 @@ test('a mark right before the end says that the task never ran', () => {
 });
 
 function endOf(rest: string) {
-  return parseExitFile(LANE + rest).end;
+  return parseExitFile(LANE + rest, 'run.1').end;
 }

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { ISOLATIONS } from '../../protocol/run.ts';
 import type { Isolation } from '../../protocol/run.ts';
-import type { ProcessEnd } from '../ports.ts';
+import type { AttemptKey, ProcessEnd } from '../ports.ts';
 
 /** What an attempt's exit file says; it outlives the slave's process. */
 export interface ExitRecord {
@@ -19,7 +19,7 @@ export interface LaneRecord {
   group: string | undefined;
 }
 
-const LANE_LINE = new RegExp(`^lane (\\d+) (\\d+) (${ISOLATIONS.join('|')})(?: (/.*))?$`);
+const LANE_LINE = new RegExp(`^lane (\\d+) (\\d+) (\\S+) (${ISOLATIONS.join('|')})(?: (/.*))?$`);
 
 /** The first name of each number: SIGABRT, not SIGIOT. */
 const SIGNAL_NAMES = new Map(
@@ -29,24 +29,27 @@ const SIGNAL_NAMES = new Map(
 );
 
 /**
- * Reads the file whole: the lane's name, what the shell said of the task, `unstartable N` if it
- * never ran, and at last `exit N`.
+ * Reads the file whole. Its end is the attempt's: the lane's name and the attempt's key, what the
+ * shell said of the task, `unstartable N` if it never ran, and at last `exit N`. Before that may be
+ * what earlier attempts left, whose directory this was; of this one it says nothing.
  *
  * A shell gives 128+n both for signal n and for a task that exits so. It speaks of the former
  * ("Killed"), except for SIGINT and SIGPIPE, which therefore read as exited 130 and 141.
  */
-export function parseExitFile(text: string): ExitRecord {
+export function parseExitFile(text: string, key: AttemptKey): ExitRecord {
   const lines = text.split('\n');
-  const lane = LANE_LINE.exec(lines[0] ?? '');
+  const first = lines.findLastIndex((line) => LANE_LINE.test(line));
+  const lane = LANE_LINE.exec(lines[first] ?? '');
+  if (!lane || lane[3] !== key) return { lane: undefined, end: undefined };
   const status = /^exit (\d+)$/.exec(lines.at(-2) ?? '');
-  const said = lines.slice(lane ? 1 : 0, -2).filter((line) => line !== '');
+  const said = lines.slice(first + 1, -2).filter((line) => line !== '');
   return {
-    lane: lane ? laneOf(lane) : undefined,
+    lane: laneOf(lane),
     end: status && lines.at(-1) === '' ? endOf(Number(status[1]), said) : undefined,
   };
 }
 
-function laneOf([, pid, startTime, isolation, group]: string[]): LaneRecord {
+function laneOf([, pid, startTime, , isolation, group]: string[]): LaneRecord {
   return { pid: Number(pid), startTime: startTime!, isolation: isolation as Isolation, group };
 }
 

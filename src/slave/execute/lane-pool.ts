@@ -52,7 +52,7 @@ export function makeLanePool(machine: Machine, slots: number, log: Log, onEnd: O
       ? { kind: 'signalled', signal: 'SIGKILL' }
       : { kind: 'unstartable', why: `could not exec: ${why}` };
     // Its last report may be lost with it; the exit file then knows better.
-    onEnd(process, readExitRecord(process.exitFile).end ?? unheard, !lane.root);
+    onEnd(process, readExitRecord(process).end ?? unheard, !lane.root);
   }
 
   function launch(process: AttemptProcess, spec: ProcessSpec): void {
@@ -95,5 +95,5 @@ function endOf(process: AttemptProcess, status: string): ProcessEnd {
   if (status === 'none') {
     return { kind: 'unstartable', why: 'could not exec: the attempt has no directory to write in' };
   }
-  return readExitRecord(process.exitFile).end ?? { kind: 'exited', code: Number(status) };
+  return readExitRecord(process).end ?? { kind: 'exited', code: Number(status) };
 }

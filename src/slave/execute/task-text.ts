@@ -15,7 +15,8 @@ const MARK = 'runyard_mark() { echo "unstartable $1" >>"$runyard_exit"; }';
 
 /**
  * One task as shell text. The exit file is the lane's own stdout and stderr while it waits, so
- * that what the shell says of a child killed by a signal is kept there, before the exit status.
+ * that what the shell says of a child killed by a signal is kept there, before the exit status. It
+ * is added to: the directory may have served other attempts.
  */
 export function taskText(
   spec: ProcessSpec,
@@ -25,7 +26,7 @@ export function taskText(
 ): string {
   const body =
     spec.isolation === 'bwrap' ? sandboxed(spec, machine, exitFile) : plain(spec, machine);
-  const how = group === undefined ? spec.isolation : `${spec.isolation} ${group}`;
+  const how = [spec.key, spec.isolation, ...(group === undefined ? [] : [group])].join(' ');
   return (
     `runyard_exit=${quoteWord(exitFile)};e=none;` +
     `{ echo "$runyard_lane "${quoteWord(how)};(${joining(group)}${body});e=$?;echo "exit $e";}` +

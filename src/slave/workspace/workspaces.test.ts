@@ -1,6 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -10,6 +12,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +24,7 @@ import { systemClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
 import { packBundle } from '../../task/bundle/pack.ts';
 import type { PackedBundle } from '../../task/bundle/pack.ts';
-import type { Workspaces } from '../ports.ts';
+import type { Workspace, Workspaces } from '../ports.ts';
 import { openBundleCache } from './bundle-cache.ts';
 import { makeGit } from './git.ts';
 import { makeWorkspaces } from './workspaces.ts';
@@ -188,6 +191,63 @@ test('what a task left in its directories goes with them', async () => {
   expect(readdirSync(join(root, 'attempts'))).toEqual([]);
 });
 
+test('a directory that was left as it was found serves the next attempt', async () => {
+  const { id } = await use('a.1', () => {});
+  const reused = await use('b.1', ({ root: path, files }) => {
+    for (const name of ['exit', 'journal']) writeFileSync(join(path, name), 'x');
+    for (const stream of [files.stdout, files.stderr]) writeFileSync(stream, '');
+  });
+  expect(reused.id).toBe(id);
+  const last = await use('c.1', () => {});
+
+  expect(last.id).toBe(id);
+  expect(last.seen).toEqual(['artifacts', 'exit', 'journal', 'stderr', 'stdout', 'workspace']);
+  await open();
+  expect(readdirSync(join(root, 'attempts'))).toEqual([]);
+});
+
+test.each<[string, (workspace: Workspace) => void]>([
+  ['a file in its workspace', ({ cwd }) => writeFileSync(join(cwd, 'f'), 'x')],
+  ['a file there for a moment', ({ cwd }) => touch(join(cwd, 'f'))],
+  ['an artifact', ({ artifactsDir }) => writeFileSync(join(artifactsDir, 'f'), 'x')],
+  ['other permissions', ({ cwd }) => chmodSync(cwd, 0o755)],
+  ['other permissions of it all', ({ root: path }) => chmodSync(path, 0o755)],
+  ['another directory', ({ root: path }) => mkdirSync(join(path, 'own'))],
+  ['a link for a file', ({ root: path }) => symlinkSync('/etc/passwd', join(path, 'journal'))],
+  ['another time', ({ cwd }) => utimesSync(cwd, 1, 1)],
+])('no attempt gets what another changed: %s', async (_, change) => {
+  await use('a.1', () => {});
+  // What happens within one tick of the file system's clock leaves no mark.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const { id } = await use('b.1', change);
+  const next = await use('c.1', () => {});
+
+  expect(next.seen).toEqual(['artifacts', 'workspace']);
+  expect(next.id).not.toBe(id);
+});
+
+test('what an attempt was told in confidence does not outlive it', async () => {
+  const { files } = await workspaces.prepare('a.1', undefined, never);
+  const journal = join(root, 'attempts', 'a.1', 'journal');
+  writeFileSync(journal, 'a password');
+  writeFileSync(files.stdout, '');
+  await workspaces.remove('a.1');
+  await workspaces.prepare('b.1', undefined, never);
+
+  expect(readFileSync(join(root, 'attempts', 'b.1', 'journal'))).toEqual(Buffer.alloc(10));
+});
+
+test('a stream that was written to, or is elsewhere too, is not used again', async () => {
+  await use('a.1', ({ files }) => {
+    writeFileSync(files.stdout, 'said');
+    writeFileSync(files.combined, 'said');
+    writeFileSync(files.stderr, '');
+    linkSync(files.stderr, join(root, 'kept'));
+  });
+
+  expect((await use('b.1', () => {})).seen).toEqual(['artifacts', 'workspace']);
+});
+
 test('artifacts come from the directory of the attempt and from nowhere else', async () => {
   const workspace = await workspaces.prepare(KEY, undefined, never);
   writeFileSync(join(workspace.artifactsDir, 'report.xml'), '<x/>');
@@ -198,6 +258,22 @@ test('artifacts come from the directory of the attempt and from nowhere else', a
 
   expect(await workspaces.collect(workspace)).toEqual([]);
 });
+
+/** One whole attempt: what it found in its directory, and which directory that was. */
+async function use(key: string, act: (workspace: Workspace) => void) {
+  const workspace = await workspaces.prepare(key, undefined, never);
+  const seen = readdirSync(workspace.root).sort();
+  const { ino, birthtimeNs } = statSync(workspace.root, { bigint: true });
+  act(workspace);
+  await workspaces.remove(key);
+  expect(await workspaces.leftOver()).toEqual([]);
+  return { seen, id: `${ino} ${birthtimeNs}` };
+}
+
+function touch(path: string): void {
+  writeFileSync(path, '');
+  rmSync(path);
+}
 
 /** Shaped like an attempt, so that whoever follows a link to it does harm. */
 function plantMarker(): string {
