@@ -266,6 +266,20 @@ test.each([
   expect(slave.tries).toHaveLength(2);
 });
 
+test('it connects anew when two leases bring no welcome', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.pass(29_500);
+  expect(slave.links).toHaveLength(1);
+  await slave.pass(1_500);
+  expect(slave.links).toHaveLength(2);
+  expect(slave.links[0]!.closed).toContain('hello.silent');
+  await slave.welcome({ leaseMs: 1_000 });
+  slave.last().master.close('cut');
+  await slave.pass(4_000);
+  expect(slave.links).toHaveLength(4);
+});
+
 test('it beats while it is welcomed, and connects anew after a lease without an answer', async () => {
   const slave = openAgent();
   await slave.start();

@@ -63,7 +63,8 @@ export function makeAgent(ports: AgentPorts): Agent {
   let beat = 0;
   /** Attempts that nobody wants any more, whose processes are not dead yet. */
   let dying = 0;
-  let heartbeat: Timer | undefined;
+  /** The next beat, or the end of the wait for a welcome. */
+  let watchdog: Timer | undefined;
   let leaseMs = 15_000;
   let renewedAt = 0;
   let finish: () => void = () => {};
@@ -99,7 +100,17 @@ export function makeAgent(ports: AgentPorts): Agent {
         },
       );
     },
-    sendHello: () => link?.send([hello()]),
+    sendHello() {
+      const asked = link;
+      asked?.send([hello()]);
+      // A master that went without a word would be waited for until its pings are missed.
+      watchdog?.cancel();
+      watchdog = clock.setTimeout(() => {
+        if (state !== 'GREETING' || link !== asked) return;
+        asked?.close('hello.silent: no welcome');
+        onClosed('no welcome');
+      }, 2 * leaseMs);
+    },
     resendReports: welcomed,
     waitToRetry() {
       const full = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(context.tries, 10));
@@ -110,7 +121,7 @@ export function makeAgent(ports: AgentPorts): Agent {
     closeLink() {
       const connection = link;
       link = undefined;
-      heartbeat?.cancel();
+      watchdog?.cancel();
       connection?.close('slave closes');
     },
     exit: () => finish(),
@@ -119,7 +130,7 @@ export function makeAgent(ports: AgentPorts): Agent {
   function onClosed(why: string): void {
     link = undefined;
     outgoing = [];
-    heartbeat?.cancel();
+    watchdog?.cancel();
     log.info({ why }, 'link to the master closed');
     hear({ type: 'link.closed', why });
   }
@@ -214,7 +225,7 @@ export function makeAgent(ports: AgentPorts): Agent {
     for (const stale of message.forget) forget(keyOf(stale));
     for (const wanted of message.stop) attempts.get(keyOf(wanted))?.stop({ kind: 'aborted' });
     renewedAt = clock.now();
-    heartbeat?.cancel();
+    watchdog?.cancel();
     beatEvery(message.heartbeatMs);
   }
 
@@ -231,7 +242,7 @@ export function makeAgent(ports: AgentPorts): Agent {
   }
 
   function beatEvery(ms: number): void {
-    heartbeat = clock.setTimeout(() => {
+    watchdog = clock.setTimeout(() => {
       // No renewal for a whole lease: the link is dead and does not know it (step 4).
       if (clock.now() - renewedAt > leaseMs) {
         log.warn({}, 'no word from the master for a lease: connecting anew');
