@@ -125,17 +125,21 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
       welcomed: false,
       isOver: false,
     };
+    let earlier: Session | undefined;
 
     function note(message: ToMaster): void {
       if (message.type !== 'hello' || session.slave !== undefined) return;
       const { name, incarnation, reports } = message;
       Object.assign(session, { slave: name, incarnation, reports });
-      const earlier = sessions.get(name);
-      // Refused while another process of that name is connected: then it never becomes current.
-      if (!earlier || earlier.isOver || earlier.incarnation === incarnation) {
-        if (earlier) earlier.isOver = true;
-        sessions.set(name, session);
-      }
+      earlier = sessions.get(name);
+      sessions.set(name, session);
+    }
+
+    /** Refused, as when another process of that name is connected: then that one stays current. */
+    function noteRefused(): void {
+      if (session.slave === undefined || sessions.get(session.slave) !== session) return;
+      if (earlier) sessions.set(session.slave, earlier);
+      else sessions.delete(session.slave);
     }
 
     return {
@@ -143,6 +147,7 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
       send(messages) {
         for (const message of messages) {
           if (message.type === 'welcome') session.welcomed = true;
+          if (message.type === 'refuse') noteRefused();
           ports.onSends(session, message);
         }
         connection.send(messages);

@@ -37,7 +37,8 @@ export interface Net {
   request: <T>(from: string, life: Life, to: string, serve: () => Promise<T>) => Promise<T>;
   block: (from: string, to: string) => void;
   unblock: (from: string, to: string) => void;
-  unblockAll: () => void;
+  /** All directions are open, fast and without surprises from now on. */
+  heal: () => void;
   /** Breaks what is open between two hosts; each side notices in its own time. */
   cut: (a: string, b: string, draw: Draw) => void;
   /** Bytes a second between them; Infinity: as fast as you like. */
@@ -112,6 +113,7 @@ export function makeNet(kernel: Kernel, draw: Draw, options: NetOptions): Net {
   const conns = new Set<Conn>();
   const calls = new Set<Call>();
   let connections = 0;
+  let { spikeRate } = options;
 
   function linkOf(from: string, to: string): Link {
     const key = `${from}>${to}`;
@@ -132,7 +134,7 @@ export function makeNet(kernel: Kernel, draw: Draw, options: NetOptions): Net {
 
   function latencyUs({ draw: chance }: Link): number {
     const base = options.latencyMinUs + chance.exponential(options.latencyMeanUs);
-    return chance.chance(options.spikeRate) ? base + chance.float() * options.spikeMaxUs : base;
+    return chance.chance(spikeRate) ? base + chance.float() * options.spikeMaxUs : base;
   }
 
   // Pipes: what is written arrives in order, or not at all.
@@ -412,7 +414,8 @@ export function makeNet(kernel: Kernel, draw: Draw, options: NetOptions): Net {
       });
     },
     unblock: (from, to) => release(linkOf(from, to)),
-    unblockAll() {
+    heal() {
+      spikeRate = 0;
       for (const link of links.values()) {
         if (link.blockedSince !== undefined) release(link);
         link.bytesPerSecond = Infinity;

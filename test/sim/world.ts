@@ -266,7 +266,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
   function heal(): void {
     healedAtMs = kernel.now / 1000;
     timeline?.add('world', 'heals');
-    net.unblockAll();
+    net.heal();
     disk.setFull(false);
     for (const twin of twins) if (!twin.isGone) endTwin(twin);
     if (scenario.profile === 'everything') loseSome();
