@@ -169,6 +169,14 @@ function lossesIn(state: string): RunCase[] {
       facts: { finishedAt: at, reason: 'lost slave s1', settled: 1 },
       effects: ['conclude'],
     },
+    {
+      in: state,
+      on: { ...lost, waitMs: 500 },
+      when: 'of an exclusive run',
+      to: 'PENDING.backoff',
+      facts: { ...requeued, lost: 1, settled: 0, waitMs: 500, backoffUntilAt: at + 500 },
+      effects: [],
+    },
     { in: state, on: { ...lost, slave: 's2' }, when: 'another slave', to: undefined },
     { in: state, on: { ...lost, attempt: 2 }, when: 'another attempt', to: undefined },
   ];
@@ -353,6 +361,15 @@ const cases: RunCase[] = [
     effects: ['enqueue'],
   },
   { in: 'PENDING.backoff', on: held, to: 'PENDING.held', facts: { hold } },
+  {
+    in: 'PENDING.backoff',
+    on: held,
+    when: 'its lost attempt may still live',
+    has: { waitMs: 500 },
+    to: undefined,
+  },
+  ...endingsIn('PENDING.backoff'),
+  ...adoptsIn('PENDING.backoff'),
   { in: 'PENDING.backoff', on: granted, to: undefined },
   {
     in: 'PENDING.backoff',
@@ -527,11 +544,20 @@ test.each([
     { backoffUntilAt: 44 },
     { at: 44, withinMs: limits.backoffMaxMs, event: 'backoff.over' },
   ],
-  ['RUNNING.stopping', { stopUntilAt: 55 }, { at: 55, withinMs: stopMs, event: 'stop.overdue' }],
+  [
+    'PENDING.backoff',
+    { backoffUntilAt: 44, waitMs: 9_000 },
+    { at: 44, withinMs: 9_000, event: 'backoff.over', isWhole: true },
+  ],
+  [
+    'RUNNING.stopping',
+    { stopUntilAt: 55 },
+    { at: 55, withinMs: stopMs, event: 'stop.overdue', isWhole: true },
+  ],
   [
     'RUNNING.executing',
     { startedAt: 20 },
-    { at: 20 + overdueMs, withinMs: overdueMs, event: 'run.overdue' },
+    { at: 20 + overdueMs, withinMs: overdueMs, event: 'run.overdue', isWhole: true },
   ],
   ['PENDING.held', {}, undefined],
   ['PENDING.blocked', {}, undefined],

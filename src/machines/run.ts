@@ -37,6 +37,8 @@ export interface RunContext {
   finishedAt?: number | undefined;
   backoffUntilAt?: number | undefined;
   stopUntilAt?: number | undefined;
+  /** It is exclusive, and its lost attempt may live for so long from the loss on. */
+  waitMs?: number | undefined;
   hold?: { by: string; note: string } | undefined;
   abort?: { by: string; why: string } | undefined;
   ending?: Ending | undefined;
@@ -77,7 +79,14 @@ export type RunEvent = { at: number } & (
       artifacts?: readonly ArtifactFacts[] | undefined;
       notes?: readonly string[] | undefined;
     }
-  | { type: 'slave.lost'; slave: string; attempt: number; why: string }
+  | {
+      type: 'slave.lost';
+      slave: string;
+      attempt: number;
+      why: string;
+      /** Of an exclusive run: after so long no process of that attempt lives any more. */
+      waitMs?: number | undefined;
+    }
   | { type: 'abort.requested'; by: string; why: string }
   | { type: 'queue.expired' }
   | { type: 'backoff.over' }
@@ -136,7 +145,12 @@ export function reasonOf(ending: Ending, slave: string): Reason {
   }
 }
 
-const offSlave = { slave: undefined, startedAt: undefined, stopUntilAt: undefined } as const;
+const offSlave = {
+  slave: undefined,
+  startedAt: undefined,
+  stopUntilAt: undefined,
+  waitMs: undefined,
+} as const;
 
 const definition = setup({
   types: {
@@ -164,6 +178,12 @@ const definition = setup({
       'slave' in step.event &&
       step.event.slave === step.context.slave &&
       step.context.lost + 1 >= step.context.limits.lostMax,
+    mayStillLive: (step) =>
+      step.event.type === 'slave.lost' &&
+      step.event.waitMs !== undefined &&
+      isCurrent(step) &&
+      step.event.slave === step.context.slave,
+    isNotWaiting: ({ context }) => context.waitMs === undefined,
     isWorthARetry: (step) => {
       const event = finished(step);
       return event !== undefined && retryIsDue(step.context, step.context.limits, event.ending);
@@ -176,7 +196,7 @@ const definition = setup({
     wasStopped: (step) => endingIs(step, 'aborted', 'lost'),
   },
   actions: {
-    queue: change<RunEventType>((_, event) => ({ queuedAt: event.at })),
+    queue: change<RunEventType>((_, event) => ({ queuedAt: event.at, waitMs: undefined })),
     unblock: change<'run.unblocked'>((context, event) => ({
       blockers: context.blockers.filter((blocker) => blocker !== event.blocker),
     })),
@@ -193,6 +213,7 @@ const definition = setup({
       slave: event.slave,
       startedAt: context.startedAt ?? event.at,
       backoffUntilAt: undefined,
+      waitMs: undefined,
       ahead: false,
     })),
     rejoin: change<'attempt.rejected'>((context, event) => ({
@@ -200,6 +221,10 @@ const definition = setup({
       settled: context.attempt,
       ahead: true,
       queuedAt: event.at,
+    })),
+    waitOut: change<'slave.lost'>((_, event) => ({
+      backoffUntilAt: event.at + event.waitMs!,
+      waitMs: event.waitMs,
     })),
     lose: change<'slave.lost'>((context, event) => ({
       ...offSlave,
@@ -304,6 +329,7 @@ const finishedOrRetried = [
 
 const lost = [
   { guard: 'isOneLossTooMany', target: '#run.FAILED', actions: ['recordLost', 'conclude'] },
+  { guard: 'mayStillLive', target: '#run.PENDING.backoff', actions: ['lose', 'waitOut'] },
   { guard: 'isOnThatSlave', target: '#run.PENDING.queued', actions: ['lose', 'enqueue'] },
 ] as const;
 
@@ -345,6 +371,7 @@ export const runMachine = definition.createMachine({
     artifacts: undefined,
     notes: undefined,
     outputs: undefined,
+    waitMs: undefined,
   }),
   initial: 'NEW',
   states: {
@@ -430,7 +457,10 @@ export const runMachine = definition.createMachine({
         backoff: {
           on: {
             'backoff.over': { target: 'queued', actions: ['queue', 'enqueue'] },
-            'run.held': { target: 'held', actions: ['hold'] },
+            // A wait for the end of an exclusive attempt is not cut short by a hold and a release.
+            'run.held': { guard: 'isNotWaiting', target: 'held', actions: ['hold'] },
+            'attempt.finished': finishedOrRetried,
+            'attempt.adopted': adopted,
           },
         },
       },
@@ -492,6 +522,8 @@ export interface Deadline {
   /** How long after it was set that is: no jump of the clock makes the wait longer. */
   withinMs: number;
   event: 'queue.expired' | 'backoff.over' | 'run.overdue' | 'stop.overdue';
+  /** After a restart of the master all of it is waited again: the wall clock may have jumped. */
+  isWhole?: boolean;
 }
 
 /** When the clock has something to say to a run that stands so, and what. */
@@ -502,14 +534,22 @@ export function runDeadline(state: string, context: RunContext): Deadline | unde
     return { at: queuedAt + withinMs, withinMs, event: 'queue.expired' };
   }
   if (state === 'PENDING.backoff' && backoffUntilAt !== undefined) {
-    return { at: backoffUntilAt, withinMs: limits.backoffMaxMs, event: 'backoff.over' };
+    const { waitMs } = context;
+    return waitMs === undefined
+      ? { at: backoffUntilAt, withinMs: limits.backoffMaxMs, event: 'backoff.over' }
+      : { at: backoffUntilAt, withinMs: waitMs, event: 'backoff.over', isWhole: true };
   }
   if (state === 'RUNNING.stopping' && stopUntilAt !== undefined) {
-    return { at: stopUntilAt, withinMs: limits.graceMs + OVERHEAD_MS, event: 'stop.overdue' };
+    return {
+      at: stopUntilAt,
+      withinMs: limits.graceMs + OVERHEAD_MS,
+      event: 'stop.overdue',
+      isWhole: true,
+    };
   }
   if (state.startsWith('RUNNING.') && limits.timeoutMs > 0 && startedAt !== undefined) {
     const withinMs = limits.timeoutMs + limits.graceMs + OVERHEAD_MS;
-    return { at: startedAt + withinMs, withinMs, event: 'run.overdue' };
+    return { at: startedAt + withinMs, withinMs, event: 'run.overdue', isWhole: true };
   }
   return undefined;
 }

@@ -1,6 +1,9 @@
 /** What the yard decided is told to slaves (dst.md part 4, steps 2, 6, 12 and 14). */
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { speaks } from '../protocol/version.ts';
+import { exclusiveWaitMs } from './exclusive.ts';
+import type { Drains } from './drains.ts';
 import { isOn } from './records.ts';
 import type { RunOrigin, RunRecord } from './records.ts';
 import type { Session, Sessions } from './sessions.ts';
@@ -10,11 +13,16 @@ export interface AssignmentsPorts {
   yard: Yard;
   clock: Clock;
   log: Log;
+  leaseMs: number;
   /** Called once for each attempt, when it is given to its slave. */
   takeOrigin: (runId: string) => RunOrigin | Promise<RunOrigin>;
 }
 
-export function makeAssignments(ports: AssignmentsPorts, sessions: Sessions): SlaveCommands {
+export function makeAssignments(
+  ports: AssignmentsPorts,
+  sessions: Sessions,
+  drains: Drains,
+): SlaveCommands {
   const { yard, clock, log } = ports;
 
   function sendAssign(session: Session, run: RunRecord, { request }: RunOrigin): void {
@@ -78,7 +86,8 @@ export function makeAssignments(ports: AssignmentsPorts, sessions: Sessions): Sl
       for (const run of yard.ledger.liveRuns()) {
         if (!isOn(run, slave.name)) continue;
         const { attempt } = run.context;
-        const event = { at: clock.wall(), attempt, slave: slave.name, why };
+        const waitMs = exclusiveWaitMs(run, ports.leaseMs);
+        const event = { at: clock.wall(), attempt, slave: slave.name, why, waitMs };
         tx.run(run.id, { type: 'slave.lost', ...event }, 'master');
       }
     },
@@ -87,8 +96,10 @@ export function makeAssignments(ports: AssignmentsPorts, sessions: Sessions): Sl
       sessions.setOnline(slave.name, session?.welcomed ?? false);
       const { drain } = slave.context;
       if (session && what === 'drain' && drain) {
+        session.knowsDrain = !speaks(session.protocol, '1.1');
         sessions.send(session, { type: 'drain', note: drain.note, by: drain.by });
       } else if (session) sessions.send(session, { type: 'resume' });
+      drains.check(slave.name);
       sessions.settle(yard.transact(() => {}));
     },
   };

@@ -7,7 +7,8 @@ import { isYardError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { normalArch } from '../protocol/run.ts';
 import type { FinishedReport, Hello } from '../protocol/to-master.ts';
-import { PROTOCOL, VERSION } from '../protocol/version.ts';
+import { VERSION, speaks } from '../protocol/version.ts';
+import { exclusiveWaitMs } from './exclusive.ts';
 import type { Transaction } from './ledger.ts';
 import { isOn } from './records.ts';
 import type { RunRecord } from './records.ts';
@@ -22,6 +23,7 @@ export interface HandshakePorts {
   log: Log;
   masterEpoch: number;
   leaseMs: number;
+  renewLease: (slave: string) => void;
   /** Bytes held of an attempt's streams. */
   sizesOf: (runId: string, attempt: number) => Promise<Record<string, number>>;
 }
@@ -61,7 +63,7 @@ export function makeHandshake(
     tx.slave(name, { type: 'slave.welcomed', at: clock.wall(), incarnation }, facts);
     yard.rooms.get(name)?.used.clear();
     for (const finished of kept) reports.finish(tx, session, finished);
-    const settled = new Set(hello.reports.map(slotOf));
+    const settled = new Set((speaks(session.protocol, '1.1') ? kept : hello.reports).map(slotOf));
     const verdicts: Verdicts = { forget: [], stop: [], goingOn: [] };
     for (const { runId, attempt, token } of hello.held) {
       const run = yard.ledger.live(runId);
@@ -90,10 +92,14 @@ export function makeHandshake(
 
   /** What we believed there and is not: never accepted, or lost with an earlier process of it. */
   function dropFrom(tx: Transaction, slave: string, run: RunRecord): void {
-    const type = run.state === 'PENDING.assigned' ? 'attempt.rejected' : 'slave.lost';
     const why = 'not held after it connected again';
     const { attempt } = run.context;
-    tx.run(run.id, { type, at: clock.wall(), attempt, slave, why }, 'master');
+    const event = { at: clock.wall(), attempt, slave, why };
+    // Another machine of that name may have taken it.
+    const waitMs = exclusiveWaitMs(run, leaseMs);
+    if (run.state === 'PENDING.assigned' && waitMs === undefined) {
+      tx.run(run.id, { type: 'attempt.rejected', ...event }, 'master');
+    } else tx.run(run.id, { type: 'slave.lost', ...event, waitMs }, 'master');
   }
 
   async function heldWithSizes(goingOn: RunRecord[]) {
@@ -113,7 +119,7 @@ export function makeHandshake(
       type: 'welcome',
       masterEpoch: ports.masterEpoch,
       masterVersion: VERSION,
-      protocol: PROTOCOL,
+      protocol: session.protocol,
       leaseMs,
       heartbeatMs: Math.max(1, Math.floor(leaseMs / 3)),
       draining: yard.ledger.slave(session.name)?.context.drain !== undefined,
@@ -122,6 +128,8 @@ export function makeHandshake(
       held,
     });
     session.welcomed = true;
+    // It could not beat while it was kept waiting.
+    ports.renewLease(session.name);
     sessions.setOnline(session.name, true);
     for (const run of goingOn) {
       yard.occupy(session.name, run.id, run.context.attempt, run.facts.resources);

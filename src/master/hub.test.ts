@@ -30,7 +30,7 @@ test('a slave that greets is welcomed, given work, and acknowledged once its rep
 test.each([
   ['hello.arch: "x86_46" unknown, did you mean "x86_64"?', { arch: 'x86_46' }],
   ['hello.arch: "vax" unknown, known: x86_64', { arch: 'vax' }],
-  ['proto.unsupported: slave 2.0–2.3, master 1.0–1.0', { protocol: { min: '2.0', max: '2.3' } }],
+  ['proto.unsupported: slave 2.0–2.3, master 1.0–1.1', { protocol: { min: '2.0', max: '2.3' } }],
   ['proto.unsupported: slave 0.1–0.9', { protocol: { min: '0.1', max: '0.9' } }],
 ])('a greeting is refused with "%s"', async (text, own) => {
   const yard = await openYard();
@@ -250,6 +250,84 @@ test('a rejected attempt is queued again ahead, and counts neither as a loss nor
   expect((await yard.at(id)).context).toMatchObject({ attempt: 2, lost: 0, failures: 0 });
 });
 
+test('a drain is settled when its slave has noted it, not before', async () => {
+  const yard = await openYard();
+  const slave = await yard.welcomed('s1', { protocol: { min: '1.0', max: '1.1' } });
+  const settledBy = await drainOf(yard);
+  expect(settledBy.over).toBe(false);
+  slave.send({ type: 'drained', leaving: false });
+  await settled();
+  expect(settledBy.over).toBe(true);
+});
+
+test.each([
+  ['connects again', 'welcome'],
+  ['is gone for a lease', 'lease'],
+  ['is resumed', 'resume'],
+])('the drain of a slave that went away is settled when it %s', async (_, how) => {
+  const yard = await openYard();
+  const protocol = { min: '1.0', max: '1.1' };
+  const slave = await yard.welcomed('s1', { protocol });
+  slave.close();
+  await settled();
+  const settledBy = await drainOf(yard);
+  expect(settledBy.over).toBe(false);
+  if (how === 'welcome') await yard.welcomed('s1', { protocol });
+  else if (how === 'lease') await yard.pass(LEASE_MS + 1_000);
+  else {
+    const at = yard.clock.wall();
+    await yard.yard.transact(
+      (tx) => void tx.slave('s1', { type: 'resume.requested', at, by: 'me' }),
+    );
+  }
+  await settled();
+  expect(settledBy.over).toBe(true);
+});
+
+test('a slave that leaves is given nothing more, and is not asked again and again', async () => {
+  const yard = await openYard();
+  const slave = await yard.welcomed('s1');
+  await yard.run();
+  await settled();
+  slave.send({ type: 'reject', ...slave.claim(), reason: 'leaving' });
+  await settled();
+  await yard.run();
+  await settled();
+  expect(slave.all('assign')).toHaveLength(1);
+});
+
+test.each([
+  ['its lease is over', 'lease'],
+  ['it says goodbye', 'goodbye'],
+  ['it comes back without it', 'hello'],
+])('an exclusive run waits until its lost attempt is surely dead: %s', async (_, how) => {
+  const yard = await openYard();
+  const protocol = { min: '1.0', max: '1.1' };
+  const id = await yard.run({ argv: ['true'], exclusive: true, graceMs: 2_000 });
+  const slave = await yard.welcomed('s1', { protocol });
+  slave.send({ type: 'accept', ...slave.claim() });
+  await settled();
+  if (how === 'lease') await yard.pass(LEASE_MS + 1_000);
+  else if (how === 'goodbye') slave.send({ type: 'goodbye', reason: 'over' });
+  await settled();
+  await yard.welcomed('s1', { protocol });
+  await settled();
+  expect(await yard.at(id)).toMatchObject({ state: 'PENDING.backoff', context: { lost: 1 } });
+  await yard.pass(LEASE_MS + 2_000);
+  expect((await yard.at(id)).state).toBe('PENDING.backoff');
+});
+
+test('an exclusive run is not given to a slave that cannot end it in time', async () => {
+  const yard = await openYard();
+  const id = await yard.run({ argv: ['true'], exclusive: true });
+  await yard.welcomed('s1', { protocol: { min: '1.0', max: '1.0' } });
+  await settled();
+  expect((await yard.at(id)).state).toBe('PENDING.queued');
+  await yard.welcomed('s2', { protocol: { min: '1.0', max: '1.1' } });
+  await settled();
+  expect((await yard.at(id)).context.slave).toBe('s2');
+});
+
 test('a drained slave gets nothing new until it is resumed, even when it connects again', async () => {
   const yard = await openYard();
   const slave = await yard.welcomed('s1');
@@ -397,6 +475,45 @@ test('a report whose outputs cannot be kept is not acknowledged: the slave is to
   ]);
 });
 
+test.each([
+  ['1.1', 'goes on, so that they are sent again', 0],
+  ['1.0', 'is lost, as that slave cannot send them again', 1],
+])('an attempt whose outputs the master lost, of a slave of %s, %s', async (max, _, losses) => {
+  const keep = () => Promise.reject(new Error('not all there'));
+  const yard = await openYard({ hub: { keep } });
+  const { id, claim } = await taken(yard);
+  await settled();
+  const back = await yard.welcomed('s1', {
+    protocol: { min: '1.0', max },
+    held: held(claim, 'finished'),
+    reports: [reportOf(claim)],
+    slots: 1,
+  });
+  const [welcome] = back.all('welcome');
+  const isKept = max === '1.1';
+  expect(welcome).toMatchObject({ protocol: max, forget: isKept ? [] : [{ runId: id }] });
+  expect(welcome!.held.map(({ runId }) => runId)).toEqual(isKept ? [id] : []);
+  const lost = yard.events.filter(({ event }) => event.type === 'slave.lost');
+  expect(lost).toHaveLength(losses);
+});
+
+test('the lease of a slave whose welcome waits for the disk is not over before that', async () => {
+  const yard = await openYard();
+  const { id, claim } = await taken(yard);
+  await settled();
+  yard.gate.hold();
+  const back = await yard.welcomed('s1', { held: held(claim) });
+  await yard.pass(2 * LEASE_MS);
+  expect(back.closed).toBeUndefined();
+  yard.gate.release();
+  await settled();
+  expect(back.all('welcome')).toHaveLength(1);
+  await yard.pass(LEASE_MS - 1_000);
+  expect(await yard.at(id)).toMatchObject({ context: { lost: 0, attempt: 1 } });
+  await yard.pass(2_000);
+  expect(await yard.at(id)).toMatchObject({ context: { lost: 1 } });
+});
+
 test('after a restart the attempts of slaves that do not come back are lost after the window', async () => {
   const first = await openYard();
   const id = await first.run();
@@ -500,6 +617,17 @@ test('no new attempt is granted while a welcomed slave holds the finished one', 
   await settled();
   expect(await yard.at(id)).toMatchObject({ state: 'COMPLETE', context: { attempt: 1 } });
 });
+
+/** Drains s1; `over` once that is settled. */
+async function drainOf({ yard, hub, clock }: Awaited<ReturnType<typeof openYard>>) {
+  const at = clock.wall();
+  const drain = { type: 'drain.requested', at, by: 'me', note: 'disk' } as const;
+  await yard.transact((tx) => void tx.slave('s1', drain));
+  const settledBy = { over: false };
+  void hub.drained('s1').then(() => (settledBy.over = true));
+  await settled();
+  return settledBy;
+}
 
 /** A run that the slave s1 has accepted; the master may not have heard of it yet. */
 async function taken(yard: Awaited<ReturnType<typeof openYard>>) {

@@ -6,6 +6,7 @@ import type { YardError } from '../base/errors.ts';
 import type { Hello } from '../protocol/to-master.ts';
 import { makeAssignments } from './assignments.ts';
 import type { AssignmentsPorts } from './assignments.ts';
+import { makeDrains } from './drains.ts';
 import { helloFault } from './greeting.ts';
 import type { SlaveIdentity } from './greeting.ts';
 import { makeHandshake } from './handshake.ts';
@@ -18,7 +19,8 @@ import { makeSessions } from './sessions.ts';
 import type { Session, SlaveConnection } from './sessions.ts';
 import type { Yard } from './yard.ts';
 
-export interface HubPorts extends AssignmentsPorts, HandshakePorts, ReportsPorts {}
+export interface HubPorts
+  extends AssignmentsPorts, Omit<HandshakePorts, 'renewLease'>, ReportsPorts {}
 
 export interface Hub {
   accept: (connection: SlaveConnection, identity: SlaveIdentity) => void;
@@ -26,28 +28,35 @@ export interface Hub {
   expectReturn: (windowMs: number) => void;
   stop: (reason: string) => void;
   sessions: () => number;
+  /** Resolves when a slave that is being drained will start nothing more. */
+  drained: (slave: string) => Promise<void>;
 }
 
 export function makeHub(ports: HubPorts): Hub {
   const { yard, clock, log } = ports;
   const leases = makeLeases(clock, ports.leaseMs, expire);
   const sessions = makeSessions(ports);
-  const reports = makeReports(ports, sessions, ({ name }) => {
+  const drains = makeDrains(yard, sessions);
+  const reports = makeReports(ports, sessions, drains, ({ name }) => {
     sessions.end(name);
     leases.end(name);
     sessions.setOnline(name, false);
   });
-  const shakeHands = makeHandshake(ports, sessions, reports);
-  yard.connectSlaves(makeAssignments(ports, sessions));
+  const renewLease = (slave: string) => leases.renew(slave);
+  const shakeHands = makeHandshake({ ...ports, renewLease }, sessions, reports);
+  yard.connectSlaves(makeAssignments(ports, sessions, drains));
   let stopped = false;
 
   function expire(name: string): void {
     if (stopped) return;
+    // It waits for its welcome and may not beat: that is our delay, not its silence.
+    if (sessions.get(name)?.welcomed === false) return leases.renew(name);
     log.warn({ slave: name }, 'lease over: its attempts are lost');
     sessions.end(name)?.connection.close('lease.expired: no heartbeat in time');
     sessions.setOnline(name, false);
     const event = { type: 'lease.expired', at: clock.wall() } as const;
     sessions.settle(yard.transact((tx) => void tx.slave(name, event)));
+    drains.check(name);
   }
 
   function greet(connection: SlaveConnection, identity: SlaveIdentity, hello: Hello): void {
@@ -57,6 +66,7 @@ export function makeHub(ports: HubPorts): Hub {
       return refuse(connection, fault);
     }
     const session = sessions.open(hello, connection);
+    drains.check(hello.name);
     leases.renew(hello.name);
     sessions.setOnline(hello.name, false);
     connection.onClose((reason) => onClosed(session, reason));
@@ -104,6 +114,7 @@ export function makeHub(ports: HubPorts): Hub {
       sessions.closeAll(reason);
     },
     sessions: () => sessions.count(),
+    drained: drains.settled,
   };
 }
 

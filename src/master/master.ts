@@ -95,6 +95,7 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
     baseUrl,
     allowGitFile,
     messages: () => taker,
+    drained: hub.drained,
     metrics: makeMetrics({ yard, hub, clock }),
   });
   if (ports.rules) {

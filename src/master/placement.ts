@@ -10,6 +10,7 @@ export interface Needs {
   labels: Record<string, string>;
   resources: Record<string, number>;
   isolation: Isolation;
+  exclusive?: boolean;
 }
 
 /** A slave, as far as placing is concerned. */
@@ -20,6 +21,8 @@ export interface Room {
   resources: Record<string, number>;
   isolations: readonly string[];
   slots: number;
+  /** Its slave kills exclusive attempts before its lease is over; from protocol 1.1 on they do. */
+  endsExclusive?: boolean;
   /** Connected, welcomed. */
   online: boolean;
   draining: boolean;
@@ -31,6 +34,7 @@ export type Predicate =
   | 'arch'
   | 'label'
   | 'isolation'
+  | 'exclusive'
   | 'resource'
   | 'offline'
   | 'draining'
@@ -62,6 +66,9 @@ export function permanentObstacle(needs: Needs, room: Room): Obstacle | undefine
   }
   if (needs.isolation !== 'none' && !room.isolations.includes(needs.isolation)) {
     return { name, predicate: 'isolation', detail: `cannot isolate by ${needs.isolation}` };
+  }
+  if (needs.exclusive && room.endsExclusive === false) {
+    return { name, predicate: 'exclusive', detail: 'is too old for exclusive runs' };
   }
   for (const [key, amount] of Object.entries(needs.resources)) {
     const has = room.resources[key] ?? 0;
@@ -147,8 +154,9 @@ export interface Queue {
   takeFor: (room: Room) => string | undefined;
 }
 
-export function classKey({ arch = '', labels, resources, isolation }: Needs): string {
-  return JSON.stringify([arch, isolation, sorted(labels), sorted(resources)]);
+export function classKey({ arch = '', labels, resources, isolation, exclusive }: Needs): string {
+  const needs = [arch, isolation, sorted(labels), sorted(resources)];
+  return JSON.stringify(exclusive ? [...needs, 'exclusive'] : needs);
 }
 
 function sorted(map: Record<string, unknown>): [string, unknown][] {

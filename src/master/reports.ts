@@ -7,6 +7,7 @@ import { isYardError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { FinishedReport, ToMaster } from '../protocol/to-master.ts';
+import type { Drains } from './drains.ts';
 import type { Transaction } from './ledger.ts';
 import { by } from './sessions.ts';
 import type { Session, Sessions } from './sessions.ts';
@@ -31,7 +32,7 @@ export interface ReportsPorts {
 export interface Reports {
   /** Decides on a frame. */
   hear: (session: Session, messages: ToMaster[]) => void;
-  /** Those whose outputs are whole, or that are not wanted. The others count as never made. */
+  /** Those whose outputs are whole, or that are not wanted. The others are asked for again. */
   keepAll: (reports: FinishedReport[]) => Promise<FinishedReport[]>;
   finish: (tx: Transaction, session: Session, report: FinishedReport) => void;
 }
@@ -39,6 +40,7 @@ export interface Reports {
 export function makeReports(
   ports: ReportsPorts,
   sessions: Sessions,
+  drains: Drains,
   onGoodbye: (session: Session) => void,
 ): Reports {
   const { yard, clock, log } = ports;
@@ -61,6 +63,7 @@ export function makeReports(
         return;
       case 'reject':
         yard.vacate(slave, message.runId, message.attempt);
+        if (message.reason === 'leaving') leave(session);
         if (isReportOfCurrent(tx, session, message)) {
           const { attempt, reason: why } = message;
           tx.run(message.runId, { type: 'attempt.rejected', at, attempt, slave, why }, by(session));
@@ -77,10 +80,20 @@ export function makeReports(
         tx.slave(slave, { type: 'slave.left', at, why: message.reason });
         return;
       case 'drained':
-        return log.info({ slave }, 'slave drained');
+        log.info({ slave, leaving: message.leaving }, 'slave takes nothing more');
+        session.knowsDrain = true;
+        drains.check(slave);
+        if (message.leaving) leave(session);
+        return;
       case 'hello':
         return session.connection.close('hello.repeated: one for each connection');
     }
+  }
+
+  /** It is not tried again and again with what it refuses. */
+  function leave(session: Session): void {
+    session.isLeaving = true;
+    sessions.setOnline(session.name, session.welcomed);
   }
 
   function isWanted(claim: Claim): boolean {
@@ -152,7 +165,10 @@ export function makeReports(
           if (isWanted(finished)) await ports.keep(finished);
           kept.push(finished);
         } catch (error) {
-          log.warn({ run: finished.runId, err: String(error) }, 'outputs incomplete: attempt lost');
+          log.warn(
+            { run: finished.runId, err: String(error) },
+            'outputs incomplete: to be sent again',
+          );
         }
       }
       return kept;

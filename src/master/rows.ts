@@ -85,6 +85,7 @@ const contextShape = shapeOf<Omit<RunContext, 'limits' | 'outputs'>>({
   error: undefined,
   artifacts: undefined,
   notes: undefined,
+  waitMs: undefined,
 });
 
 type Finished = Extract<RunEvent, { type: 'attempt.finished' }>;

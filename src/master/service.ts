@@ -34,6 +34,8 @@ export interface ServicePorts {
   /** Set once the master is ready to take messages. */
   messages: () => MessageTaker | undefined;
   metrics: () => Promise<string>;
+  /** Resolves when a slave that is being drained will start nothing more. */
+  drained: (slave: string) => Promise<void>;
 }
 
 const BUNDLE_BYTES_MAX = 4 * 2 ** 30;
@@ -226,7 +228,7 @@ function linked(runs: readonly RunRequest[], runIds: readonly string[]): RunRequ
   }));
 }
 
-function slaveRoutes({ yard, clock }: ServicePorts) {
+function slaveRoutes({ yard, clock, drained }: ServicePorts) {
   function getRecord(name: string) {
     const slave = yard.ledger.slave(name);
     if (slave) return slave;
@@ -249,6 +251,7 @@ function slaveRoutes({ yard, clock }: ServicePorts) {
       const untilAt = forMs === undefined ? undefined : at + forMs;
       const event = { type: 'drain.requested', at, by: by.name, note, untilAt } as const;
       await yard.transact((tx) => void tx.slave(name, event));
+      await drained(name);
       return getSlave(name);
     },
     async resumeSlave(name: string, by: Principal) {

@@ -1,8 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { ToMaster } from '../protocol/to-master.ts';
+import type { Hello, ToMaster } from '../protocol/to-master.ts';
 import type { ToSlave } from '../protocol/to-slave.ts';
 import type { Connection } from '../protocol/transport.ts';
+import { PROTOCOL, PROTOCOL_MIN, agreedProtocol, speaks } from '../protocol/version.ts';
 import type { Yard } from './yard.ts';
 
 export type SlaveConnection = Connection<ToSlave, ToMaster>;
@@ -12,8 +13,14 @@ export interface Session {
   readonly name: string;
   readonly incarnation: string;
   readonly connection: SlaveConnection;
+  /** The protocol that both sides know, major.minor. */
+  readonly protocol: string;
   /** HELLO is settled: it may be given work. */
   welcomed: boolean;
+  /** It is going away: it takes nothing more, whatever is asked of it. */
+  isLeaving: boolean;
+  /** No grant from before a drain can reach it any more. */
+  knowsDrain: boolean;
   outgoing: ToSlave[];
   flushing: boolean;
 }
@@ -22,7 +29,7 @@ export interface Session {
 export interface Sessions {
   get: (slave: string) => Session | undefined;
   /** It speaks for its slave from now on; an earlier connection of it is closed. */
-  open: (hello: { name: string; incarnation: string }, connection: SlaveConnection) => Session;
+  open: (hello: Hello, connection: SlaveConnection) => Session;
   /** Nobody speaks for that slave any more; says who did. */
   end: (slave: string) => Session | undefined;
   /** A frame of any other connection changes nothing (S26). */
@@ -50,12 +57,15 @@ export function makeSessions(ports: { yard: Yard; clock: Clock; log: Log }): Ses
 
   return {
     get: (slave) => sessions.get(slave),
-    open({ name, incarnation }, connection) {
+    open({ name, incarnation, protocol }, connection) {
       const session: Session = {
         name,
         incarnation,
         connection,
+        protocol: agreedProtocol(protocol, { min: PROTOCOL_MIN, max: PROTOCOL }),
         welcomed: false,
+        isLeaving: false,
+        knowsDrain: true,
         outgoing: [],
         flushing: false,
       };
@@ -80,8 +90,10 @@ export function makeSessions(ports: { yard: Yard; clock: Clock; log: Log }): Ses
       const record = yard.ledger.slave(slave);
       if (!record) return;
       const used = yard.rooms.get(slave)?.used ?? new Map<string, Record<string, number>>();
-      const draining = record.context.drain !== undefined;
-      yard.setRoom({ name: slave, ...record.facts, online, draining, used });
+      const isLeaving = sessions.get(slave)?.isLeaving ?? false;
+      const draining = isLeaving || record.context.drain !== undefined;
+      const endsExclusive = speaks(sessions.get(slave)?.protocol ?? PROTOCOL, '1.1');
+      yard.setRoom({ name: slave, ...record.facts, online, draining, endsExclusive, used });
     },
     settle(transaction) {
       // A store that fails is heard of through `yard.fatal`.

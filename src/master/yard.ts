@@ -130,8 +130,7 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
 
   /** Slaves end what is over: after a restart the master only waits for that, and can wait again. */
   function restAfterRestart(deadline: Deadline): number {
-    const isBackstop = deadline.event === 'run.overdue' || deadline.event === 'stop.overdue';
-    return isBackstop ? deadline.withinMs : restOf(deadline);
+    return deadline.isWhole ? deadline.withinMs : restOf(deadline);
   }
 
   function wakeDependents(tx: Transaction, blocker: RunRecord): void {

@@ -70,7 +70,8 @@ export const toMaster = z.discriminatedUnion('type', [
     phase: z.enum(['executing', 'collecting', 'stopping']),
   }),
   finishedReport.extend({ type: z.literal('finished') }),
-  z.object({ type: z.literal('drained') }),
+  /** Takes no new work: it was drained, which is now on its disk, or it is going away. */
+  z.object({ type: z.literal('drained'), leaving: z.boolean().default(false) }),
   /** The slave leaves on purpose: what it held is to be given to others at once. */
   z.object({ type: z.literal('goodbye'), reason: z.string().max(400) }),
 ]);

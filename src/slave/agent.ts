@@ -8,12 +8,13 @@ import type { Random } from '../base/random.ts';
 import { agentMachine } from '../machines/agent.ts';
 import type { AgentContext, AgentEffect, AgentEvent } from '../machines/agent.ts';
 import { deriveTable } from '../machines/table.ts';
-import type { FinishedReport, Hello, ToMaster } from '../protocol/to-master.ts';
-import type { Assignment, ToSlave } from '../protocol/to-slave.ts';
+import type { Hello, ToMaster } from '../protocol/to-master.ts';
+import type { ToSlave } from '../protocol/to-slave.ts';
 import type { Connection } from '../protocol/transport.ts';
-import { PROTOCOL, PROTOCOL_MIN, VERSION } from '../protocol/version.ts';
-import { keyOf, startAttempt } from './attempt.ts';
+import { PROTOCOL, PROTOCOL_MIN, VERSION, speaks } from '../protocol/version.ts';
+import { keyOf } from './attempt.ts';
 import type { Attempt, AttemptPorts } from './attempt.ts';
+import { makeHeld } from './held.ts';
 import type { Workspace } from './ports.ts';
 
 const table = deriveTable<AgentContext, AgentEvent, AgentEffect>(agentMachine);
@@ -22,8 +23,8 @@ const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
 /** Refused for what it is, not for when it came: trying again soon is of no use. */
 const BACKOFF_REFUSED_MS = 30_000;
-/** Of reports, in the HELLO; the rest follows the welcome. */
-const HELLO_REPORT_BYTES_MAX = 128 * 1024;
+/** Of clocks against each other, at most. */
+const DRIFT = 0.01;
 /** News that nobody waits for goes with the next message, or after so long. */
 const PROGRESS_DELAY_MS = 10;
 /** With as many attempts at once, messages are gathered: each frame is a commit for the master. */
@@ -52,7 +53,13 @@ export interface Agent {
 
 export function makeAgent(ports: AgentPorts): Agent {
   const { clock, log, random, spool, facts } = ports;
-  const attempts = new Map<string, Attempt>();
+  const held = makeHeld({
+    ...ports,
+    slots: facts.slots,
+    send: (message, urgency) => (urgency === 'now' ? send(message) : sendSoon(message)),
+    onOver: leaveIfOver,
+  });
+  const { attempts } = held;
   let state = 'WAITING';
   let context: AgentContext = { masterEpoch: 0, tries: 0, leaving: false };
   let link: Connection<ToMaster, ToSlave> | undefined;
@@ -61,12 +68,17 @@ export function makeAgent(ports: AgentPorts): Agent {
   let flushing = false;
   let progressTimer: Timer | undefined;
   let beat = 0;
-  /** Attempts that nobody wants any more, whose processes are not dead yet. */
-  let dying = 0;
   /** The next beat, or the end of the wait for a welcome. */
   let watchdog: Timer | undefined;
+  /** When each beat that has no answer yet was sent: the lease runs from there. */
+  const sentAt = new Map<number, number>();
+  let greetedAt = 0;
+  /** By the master's word; on disk, so that an earlier master's grants still find it (step 14). */
+  let isDrained = false;
+  let sizesHeld = new Map<string, Record<string, number>>();
   let leaseMs = 15_000;
-  let renewedAt = 0;
+  let masterProtocol = PROTOCOL_MIN;
+  let leaseUntil = 0;
   let finish: () => void = () => {};
   const done = new Promise<void>((resolve) => (finish = resolve));
 
@@ -86,7 +98,10 @@ export function makeAgent(ports: AgentPorts): Agent {
           if (state !== 'CONNECTING') return connection.close('slave has left');
           link = connection;
           connection.onMessages((messages) => {
-            if (link === connection) for (const message of messages) onMessage(message);
+            if (link !== connection) return;
+            // What was sent before the lease was over may have been taken back since.
+            if (isServing() && clock.now() > leaseUntil) return silent();
+            for (const message of messages) onMessage(message);
           });
           connection.onClose((why) => {
             if (link === connection) onClosed(why);
@@ -102,6 +117,7 @@ export function makeAgent(ports: AgentPorts): Agent {
     },
     sendHello() {
       const asked = link;
+      greetedAt = clock.now();
       asked?.send([hello()]);
       // A master that went without a word would be waited for until its pings are missed.
       watchdog?.cancel();
@@ -162,26 +178,14 @@ export function makeAgent(ports: AgentPorts): Agent {
   }
 
   function hello(): Hello {
-    const reports: FinishedReport[] = [];
-    let bytes = 0;
-    for (const { report } of attempts.values()) {
-      if (!report) continue;
-      bytes += 1500 + inlineBytes(report) + report.artifacts.length * 200;
-      if (bytes > HELLO_REPORT_BYTES_MAX || reports.length >= 200) break;
-      reports.push(report);
-    }
     return {
       type: 'hello',
       ...facts,
       protocol: { min: PROTOCOL_MIN, max: PROTOCOL },
       version: VERSION,
       isolations: [...ports.isolations],
-      draining: context.leaving,
-      held: [...attempts.values()].slice(0, 1000).map(({ assignment, phase }) => {
-        const { runId, attempt, token } = assignment;
-        return { runId, attempt, token, phase };
-      }),
-      reports,
+      draining: context.leaving || isDrained,
+      ...held.inHello(),
       masterEpoch: context.masterEpoch,
     };
   }
@@ -197,16 +201,17 @@ export function makeAgent(ports: AgentPorts): Agent {
       case 'assign':
         return onAssign(message);
       case 'stop':
-        return attempts.get(keyOf(message))?.stop({ kind: 'aborted' });
+        return held.stop(keyOf(message), { kind: 'aborted' });
       case 'acknowledge':
-        return forget(keyOf(message));
+        return held.forget(keyOf(message));
       case 'renew':
-        renewedAt = clock.now();
-        return;
+        return onRenew(message.beat);
       case 'drain':
-        return log.info({ note: message.note }, 'drained by the master');
+        log.info({ note: message.note }, 'drained by the master');
+        return setDrained(true);
       case 'resume':
-        return log.info({}, 'resumed by the master');
+        log.info({}, 'resumed by the master');
+        return setDrained(false);
     }
   }
 
@@ -219,12 +224,17 @@ export function makeAgent(ports: AgentPorts): Agent {
       );
     }
     leaseMs = message.leaseMs;
+    masterProtocol = message.protocol;
+    sizesHeld = new Map(message.held.map((named) => [keyOf(named), named.sizes]));
     hear({ type: 'welcome.received', masterEpoch: message.masterEpoch });
     // A deposed master decides nothing here any more.
     if (!isServing()) return;
-    for (const stale of message.forget) forget(keyOf(stale));
-    for (const wanted of message.stop) attempts.get(keyOf(wanted))?.stop({ kind: 'aborted' });
-    renewedAt = clock.now();
+    setDrained(message.draining);
+    for (const stale of message.forget) held.forget(keyOf(stale));
+    for (const wanted of message.stop) held.stop(keyOf(wanted), { kind: 'aborted' });
+    sentAt.clear();
+    leaseUntil = clock.now() + leaseMs;
+    held.exclusive.renew(greetedAt + leaseMs, leaseMs);
     watchdog?.cancel();
     beatEvery(message.heartbeatMs);
   }
@@ -232,24 +242,45 @@ export function makeAgent(ports: AgentPorts): Agent {
   function welcomed(): void {
     void spool.keepEpoch(context.masterEpoch);
     log.info({ epoch: context.masterEpoch }, 'welcomed by the master');
-    for (const { report, assignment, phase } of attempts.values()) {
-      if (report) send({ type: 'finished', ...report });
-      else if (phase !== 'preparing') {
-        const { runId, attempt, token } = assignment;
-        send({ type: 'progress', runId, attempt, token, phase: phase as 'executing' });
-      }
-    }
+    held.handIn(sizesHeld);
+  }
+
+  /** The master's lease runs from its answer, ours from the beat: ours is over first (step 4). */
+  function onRenew(answered: number): void {
+    const at = sentAt.get(answered);
+    for (const earlier of sentAt.keys()) if (earlier <= answered) sentAt.delete(earlier);
+    if (at === undefined) return;
+    leaseUntil = at + leaseMs * (1 - DRIFT);
+    held.exclusive.renew(at + leaseMs * (1 - DRIFT), leaseMs);
+  }
+
+  /** Says so only once it is on disk: whoever asked for it then knows that nothing more starts. */
+  function setDrained(drained: boolean): void {
+    const isNews = drained !== isDrained;
+    isDrained = drained;
+    const kept = isNews ? spool.keepDrained(drained) : Promise.resolve();
+    kept.then(
+      () => (context.leaving || (isDrained && drained)) && tellDrained(),
+      (error: unknown) => log.error({ err: messageOf(error) }, 'cannot note a drain'),
+    );
+  }
+
+  function tellDrained(): void {
+    if (speaks(masterProtocol, '1.1')) send({ type: 'drained', leaving: context.leaving });
+  }
+
+  function silent(): void {
+    log.warn({}, 'no word from the master for a lease: connecting anew');
+    link?.close('lease.silent: no renewal');
+    onClosed('no renewal');
   }
 
   function beatEvery(ms: number): void {
     watchdog = clock.setTimeout(() => {
       // No renewal for a whole lease: the link is dead and does not know it (step 4).
-      if (clock.now() - renewedAt > leaseMs) {
-        log.warn({}, 'no word from the master for a lease: connecting anew');
-        link?.close('lease.silent: no renewal');
-        return onClosed('no renewal');
-      }
+      if (clock.now() > leaseUntil) return silent();
       send({ type: 'heartbeat', beat: ++beat });
+      sentAt.set(beat, clock.now());
       beatEvery(ms);
     }, ms);
   }
@@ -261,58 +292,18 @@ export function makeAgent(ports: AgentPorts): Agent {
     if (attempts.has(key)) return;
     const { runId, attempt, token } = assignment;
     const claim = { runId, attempt, token };
-    if (context.leaving) return send({ type: 'reject', ...claim, reason: 'leaving' });
-    const busy = [...attempts.values()].filter(({ report }) => !report).length;
-    if (busy + dying >= facts.slots)
-      return send({ type: 'reject', ...claim, reason: 'no slot free' });
+    const reject = (reason: string) => send({ type: 'reject', ...claim, reason });
+    if (context.leaving) return reject('leaving');
+    if (isDrained) return reject('drained');
+    if (assignment.exclusive && !held.exclusive.isLeased) return reject('lease is ending');
+    if (!held.hasRoom) return reject('no slot free');
     // Without a bundle it starts at once, which says as much.
     if (assignment.bundle !== undefined) send({ type: 'accept', ...claim });
-    take(assignment);
-  }
-
-  function take(
-    assignment: Assignment,
-    resumed?: { workspace: Workspace; sinkSizes: Record<string, number> },
-  ): void {
-    const { runId, attempt, token } = assignment;
-    const started = startAttempt(
-      assignment,
-      ports,
-      {
-        onPhase(phase) {
-          const message = { type: 'progress', runId, attempt, token, phase } as const;
-          if (phase === 'executing') sendSoon(message);
-          else send(message);
-        },
-        onReport(report) {
-          send({ type: 'finished', ...report });
-          leaveIfOver();
-        },
-      },
-      resumed,
-    );
-    attempts.set(keyOf(assignment), started);
-  }
-
-  function forget(key: string): void {
-    const attempt = attempts.get(key);
-    if (!attempt) return;
-    attempts.delete(key);
-    const wasLive = attempt.report ? 0 : 1;
-    dying += wasLive;
-    const removed = attempt.report ? ports.workspaces.remove(key) : attempt.discard();
-    void removed
-      .catch((error: unknown) => {
-        log.warn({ attempt: key, err: messageOf(error) }, 'cannot remove an attempt');
-      })
-      .then(() => {
-        dying -= wasLive;
-        leaveIfOver();
-      });
+    held.take(assignment);
   }
 
   function leaveIfOver(): void {
-    if (context.leaving && attempts.size === 0 && dying === 0) {
+    if (context.leaving && held.isEmpty) {
       send({ type: 'goodbye', reason: 'drained' });
       clock.setTimeout(() => hear({ type: 'attempts.over' }), 50);
     }
@@ -320,18 +311,8 @@ export function makeAgent(ports: AgentPorts): Agent {
 
   async function resume(): Promise<void> {
     context = { ...context, masterEpoch: await spool.readEpoch() };
-    for (const key of await ports.workspaces.leftOver()) {
-      const { assignment, report } = await spool.read(key);
-      if (assignment && report) attempts.set(key, reported(assignment, report, key));
-      else if (assignment) take(assignment, { workspace: ports.workspaceAt(key), sinkSizes: {} });
-      else await ports.workspaces.remove(key);
-    }
-    if (attempts.size > 0) log.info({ attempts: attempts.size }, 'taken up after a restart');
-  }
-
-  function reported(assignment: Assignment, report: FinishedReport, key: string): Attempt {
-    const discard = () => ports.workspaces.remove(key);
-    return { assignment, report, phase: 'finished', stop: () => {}, discard };
+    isDrained = await spool.readDrained();
+    await held.resume();
   }
 
   return {
@@ -346,9 +327,10 @@ export function makeAgent(ports: AgentPorts): Agent {
     },
     async leave(reason, withinMs) {
       hear({ type: 'leave.requested' });
+      tellDrained();
       leaveIfOver();
       const timer = clock.setTimeout(() => {
-        for (const attempt of attempts.values()) attempt.stop({ kind: 'lost', why: reason });
+        held.stopAll({ kind: 'lost', why: reason });
         clock.setTimeout(() => {
           send({ type: 'goodbye', reason });
           clock.setTimeout(() => hear({ type: 'attempts.over' }), 50);
@@ -358,8 +340,4 @@ export function makeAgent(ports: AgentPorts): Agent {
       timer.cancel();
     },
   };
-}
-
-function inlineBytes({ inline }: FinishedReport): number {
-  return inline ? inline.stdout.length + inline.stderr.length + inline.combined.length : 0;
 }

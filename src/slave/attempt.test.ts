@@ -27,7 +27,7 @@ function start(machine: Machine, own: Partial<Assignment> = {}, resumed = false)
         reports.push(report);
       },
     },
-    resumed ? { workspace: workspaceOf('r1.1'), sinkSizes: {} } : undefined,
+    resumed ? { workspace: workspaceOf('r1.1') } : undefined,
   );
   return { attempt, phases, reports };
 }

@@ -63,12 +63,19 @@ export function keyOf({ runId, attempt }: { runId: string; attempt: number }): A
   return `${runId}.${attempt}`;
 }
 
-/** Starts an attempt; `resumed` takes up one that an earlier process of this slave started. */
+export interface Takeover {
+  /** Where an earlier process of this slave started it; absent: it is to be started. */
+  workspace?: Workspace;
+  /** It is not started before this resolves. */
+  room?: Promise<void> | undefined;
+}
+
+/** Starts an attempt, or takes it up. */
 export function startAttempt(
   assignment: Assignment,
   ports: AttemptPorts,
   listener: AttemptListener,
-  resumed?: { workspace: Workspace; sinkSizes: Record<string, number> },
+  { workspace: left, room }: Takeover = {},
 ): Attempt {
   const { executor, workspaces, outputs, spool, clock, log } = ports;
   const key = keyOf(assignment);
@@ -163,12 +170,7 @@ export function startAttempt(
       isRunning = false;
       return undefined;
     }
-    tail = outputs.follow(
-      key,
-      workspace.files,
-      assignment.outputBytesMax,
-      resumed?.sinkSizes ?? {},
-    );
+    tail = outputs.follow(key, workspace.files, assignment.outputBytesMax, {});
     watchSilence();
     if (isRunning && !stopping) enter('executing');
     else if (isRunning) end();
@@ -238,10 +240,10 @@ export function startAttempt(
   }
 
   async function perform(): Promise<FinishedReport> {
-    if (resumed) {
-      const end = await rejoin(resumed.workspace);
+    if (left) {
+      const end = await rejoin(left);
       hasEnded = true;
-      if (end) return collect(resumed.workspace, end);
+      if (end) return collect(left, end);
       return {
         ...identity(),
         ending: { kind: 'lost', why: 'the process was gone after a restart of the slave' },
@@ -249,6 +251,7 @@ export function startAttempt(
         notes: [],
       };
     }
+    if (room) await orAborted(room, aborting.signal);
     const workspace = await workspaces.prepare(key, assignment.bundle, aborting.signal);
     await spool.keepAssignment(key, assignment);
     aborting.signal.throwIfAborted();
@@ -289,4 +292,12 @@ export function startAttempt(
       await workspaces.remove(key);
     },
   };
+}
+
+/** Rejects with the signal's reason, if that comes first. */
+function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    promise.then(resolve, reject);
+  });
 }

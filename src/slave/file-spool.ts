@@ -79,6 +79,8 @@ export function makeFileSpool(workDir: string): Spool {
       const epoch = unpackOrNothing(readOrNothing(join(workDir, 'epoch')));
       return typeof epoch === 'number' ? epoch : 0;
     },
+    keepDrained: async (drained) => replace(join(workDir, 'drained'), drained),
+    readDrained: async () => read(join(workDir, 'drained')) === true,
   };
 }
 

@@ -36,6 +36,11 @@ export interface Executor {
   /** What this machine can do, found by trying it. */
   readonly isolations: readonly Isolation[];
   start: (spec: ProcessSpec, on: ProcessEvents) => void;
+  /**
+   * Kills the whole tree once `ms` are over, also when this process is gone by then; a later call
+   * moves that on. Unknown key, or one that has ended: nothing.
+   */
+  guard: (key: AttemptKey, ms: number) => void;
   /** Signals the whole process tree, descendants that left the group too. Unknown key: nothing. */
   signal: (key: AttemptKey, signal: 'SIGTERM' | 'SIGKILL') => void;
   /**

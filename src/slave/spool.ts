@@ -12,4 +12,7 @@ export interface Spool {
   ) => Promise<{ assignment: Assignment | undefined; report: FinishedReport | undefined }>;
   keepEpoch: (masterEpoch: number) => Promise<void>;
   readEpoch: () => Promise<number>;
+  /** Whether the master has drained this slave. */
+  keepDrained: (drained: boolean) => Promise<void>;
+  readDrained: () => Promise<boolean>;
 }

@@ -77,6 +77,7 @@ const IMPLIES: Record<string, readonly string[]> = {
   hasTimedOut: [...OF_CURRENT, 'hasTimedOut'],
   wasAborted: [...OF_CURRENT, 'wasAborted', 'wasStopped'],
   isOnThatSlave: [...OF_CURRENT, 'isOnThatSlave'],
+  mayStillLive: [...OF_CURRENT, 'isOnThatSlave'],
   isOneLossTooMany: [...OF_CURRENT, 'isOnThatSlave'],
 };
 

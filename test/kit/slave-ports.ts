@@ -57,6 +57,7 @@ export function scriptedMachine() {
     /** What processes left behind by an earlier process of the slave are. */
     adopt: 'gone' as 'running' | 'gone' | 'ended',
     epoch: 0,
+    drained: false,
     leftOver: [] as AttemptKey[],
     leftBehind: 0,
   };
@@ -71,6 +72,7 @@ export function scriptedMachine() {
         note(`start ${key}`);
         processes.set(key, on);
       },
+      guard: (key, ms) => note(`guard ${key} for ${ms}`),
       signal(key, signal) {
         note(`${signal} ${key}`);
         if (signal === 'SIGKILL') end(key, { kind: 'signalled', signal });
@@ -129,6 +131,10 @@ export function scriptedMachine() {
         script.epoch = epoch;
       },
       readEpoch: async () => script.epoch,
+      async keepDrained(drained) {
+        script.drained = drained;
+      },
+      readDrained: async () => script.drained,
     },
     commandOf: () => ({ argv: ['true'], env: {} }),
     putArtifact: async () => {},

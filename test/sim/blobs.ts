@@ -18,24 +18,19 @@ interface Blob {
 export interface BlobDisk {
   find: (key: Key) => Readonly<Blob> | undefined;
   readonly all: Map<Key, Blob>;
-  /** Those that a power cut took bytes from. */
-  readonly torn: ReadonlySet<Key>;
   /** Drops a part of what was never synced. */
   losePower: (draw: Draw) => void;
 }
 
 export function makeBlobDisk(): BlobDisk {
   const all = new Map<Key, Blob>();
-  const torn = new Set<Key>();
   return {
     all,
-    torn,
     find: (key) => all.get(key),
     losePower(draw) {
       for (const [key, blob] of all) {
         if (blob.sealed) continue;
         const left = draw.int(blob.synced, blob.bytes.length);
-        if (left < blob.bytes.length) torn.add(key);
         if (left === 0) all.delete(key);
         else blob.bytes = blob.bytes.subarray(0, left);
       }

@@ -26,6 +26,8 @@ export interface SimProcess {
   children: number;
   attached: { life: Life; on: ProcessEvents } | undefined;
   exit: Entry | undefined;
+  /** When it is killed unless that is moved on. */
+  guard: Entry | undefined;
 }
 
 export interface ProcessTable {
@@ -40,6 +42,8 @@ export interface ProcessTable {
 export interface ProcessTableOptions {
   kernel: Kernel;
   draw: Draw;
+  /** Of the machine's clocks. */
+  rate: number;
   behaviourOf: (spec: ProcessSpec) => Behaviour;
   onSpawn: (spec: ProcessSpec, process: SimProcess) => void;
   onExit: (process: SimProcess) => void;
@@ -66,6 +70,7 @@ export function makeProcessTable(options: ProcessTableOptions): ProcessTable {
       children: 0,
       attached: { life, on },
       exit: undefined,
+      guard: undefined,
     };
     all.set(key, process);
     options.onSpawn(spec, process);
@@ -78,6 +83,7 @@ export function makeProcessTable(options: ProcessTableOptions): ProcessTable {
   function exits(process: SimProcess, end: ProcessEnd, children: number): void {
     if (process.end) return;
     if (process.exit) process.exit.run = undefined;
+    if (process.guard) process.guard.run = undefined;
     process.end = end;
     process.endedAt = kernel.now;
     process.children = children;
@@ -104,6 +110,17 @@ export function makeProcessTable(options: ProcessTableOptions): ProcessTable {
       if (process.end) process.children = 0;
       else exits(process, { kind: 'signalled', signal: name }, 0);
     });
+  }
+
+  /** By the machine: the slave's process need not live for it. */
+  function guard(key: AttemptKey, ms: number): void {
+    const process = all.get(key);
+    if (!process || process.end) return;
+    if (process.guard) process.guard.run = undefined;
+    const kill = () => {
+      if (all.get(key) === process) exits(process, { kind: 'signalled', signal: 'SIGKILL' }, 0);
+    };
+    process.guard = kernel.after((ms * 1000) / options.rate, KIND.process, kill);
   }
 
   async function settle(key: AttemptKey, drainMs: number, life: Life): Promise<number> {
@@ -141,6 +158,7 @@ export function makeProcessTable(options: ProcessTableOptions): ProcessTable {
     executorOf: (life) => ({
       isolations: ['none'],
       start: (spec, on) => life.alive && spawn(spec, life, on),
+      guard: (key, ms) => life.alive && guard(key, ms),
       signal: (key, name) => life.alive && signal(key, name),
       settle: (key, drainMs) => settle(key, drainMs, life),
       adopt: async (keys, on) => keys.map((key) => adopt(key, life, on(key))),
@@ -149,6 +167,7 @@ export function makeProcessTable(options: ProcessTableOptions): ProcessTable {
     losePower() {
       for (const process of all.values()) {
         if (process.exit) process.exit.run = undefined;
+        if (process.guard) process.guard.run = undefined;
         process.attached = undefined;
       }
     },

@@ -54,6 +54,7 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
   /** Removed so recently that a power cut may bring them back. */
   let removed = new Map<AttemptKey, Directory>();
   let epochs: { value: number; at: number }[] = [];
+  let drained: { value: boolean; at: number }[] = [];
   let isFull = false;
 
   function write(life: Life, key: AttemptKey, name: 'assignment' | 'report', value: unknown): void {
@@ -92,6 +93,17 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
         epochs.push({ value, at: kernel.now });
       },
       readEpoch: async () => epochs.at(-1)?.value ?? 0,
+      async keepDrained(value) {
+        if (!life.alive) return;
+        if (isFull) throw new YardError('slave.disk', 'no space left on the simulated disk');
+        drained = [
+          ...drained.filter(
+            ({ at }, i) => at > kernel.now - UNSYNCED_US || i >= drained.length - 1,
+          ),
+          { value, at: kernel.now },
+        ];
+      },
+      readDrained: async () => drained.at(-1)?.value ?? false,
     }),
     workspacesOf: (life, fetchBundle) => ({
       async prepare(key, bundle, signal) {
@@ -142,12 +154,14 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
       directories = left;
       removed = new Map();
       epochs = epochs.filter(({ at }) => at <= cut);
+      drained = drained.filter(({ at }) => at <= cut);
       return cut;
     },
     wipe() {
       directories = new Map();
       removed = new Map();
       epochs = [];
+      drained = [];
     },
   };
 }

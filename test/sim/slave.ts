@@ -80,6 +80,7 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
     return makeProcessTable({
       kernel,
       draw: draw.fork(`processes:${starts}`),
+      rate: plan.rate,
       behaviourOf: ports.behaviourOf,
       onSpawn: (_spec, process) => ports.onSpawn(process),
       onExit: ports.onExit,

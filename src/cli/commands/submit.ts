@@ -81,7 +81,10 @@ function howOptions(submit: Command): void {
     .option('--label <k=v>', 'only on slaves with this label; again and again', pair)
     .option('--resource <k=n>', 'what it needs of the slave, as cpus=2; again and again', amount)
     .addOption(new Option('--isolation <how>', 'what it runs in').choices(ISOLATIONS))
-    .option('--exclusive', 'asks never to run twice at once (kept with the run; not enforced yet)')
+    .option(
+      '--exclusive',
+      'never runs twice at once: it is killed before its slave is given up for lost',
+    )
     .option('--timeout <d>', 'at most so long, from the start of its preparation', duration)
     .option('--queue-timeout <d>', 'wait at most so long for a slave', duration)
     .option('--output-timeout <d>', 'at most so long without output', duration)

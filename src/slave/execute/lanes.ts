@@ -10,6 +10,8 @@ import { makeLanePool } from './lane-pool.ts';
 import { type Machine, probeMachine } from './machine.ts';
 import { whyUnstartable } from './task-text.ts';
 import { makeTrees } from './trees.ts';
+import type { Trees } from './trees.ts';
+import { makeWatchdogs } from './watchdog.ts';
 
 export interface LaneOptions {
   clock: Clock;
@@ -23,7 +25,6 @@ export interface LaneOptions {
 }
 
 const DRAIN_POLL_MAX_MS = 50;
-const NOTHING_LEFT = Promise.resolve(0);
 
 /**
  * Runs processes under resident shells, one task at a time each. The shells outlive this process:
@@ -39,6 +40,7 @@ export async function makeLanes(options: LaneOptions): Promise<Executor> {
   const pool = makeLanePool(machine, slots, log, end);
   const adoption = makeAdoption(clock, workRoot, hold, end);
   const processes = new Map<AttemptKey, AttemptProcess>();
+  const watchdogs = makeWatchdogs(machine, log, (key) => processes.get(key));
 
   function hold(process: AttemptProcess): void {
     assert(!processes.has(process.key), `attempt ${process.key} is held already`);
@@ -65,6 +67,7 @@ export async function makeLanes(options: LaneOptions): Promise<Executor> {
     if (process.isSettled) return;
     process.isSettled = true;
     processes.delete(process.key);
+    watchdogs.clear(process);
     trees.clear(process);
     pool.giveBack(process);
   }
@@ -78,30 +81,16 @@ export async function makeLanes(options: LaneOptions): Promise<Executor> {
     else process.killed ??= trees.kill(process);
   }
 
-  async function drain(process: AttemptProcess, drainMs: number): Promise<number> {
-    assert(process.hasEnded, `attempt ${process.key} is settled before it ended`);
-    const until = clock.now() + drainMs;
-    let found = await trees.findSoon(process);
-    // A pid namespace leaves nothing behind; what may be seen of it is its init, on its way out.
-    const left = process.isolation === 'bwrap' ? 0 : found.length;
-    for (let pauseMs = 2; found.length > 0 && !process.killed; pauseMs *= 2) {
-      const restMs = until - clock.now();
-      if (restMs <= 0) process.killed ??= trees.kill(process);
-      else await sleep(clock, Math.min(pauseMs, DRAIN_POLL_MAX_MS, restMs));
-      found = await trees.findSoon(process);
-    }
-    await process.killed;
-    release(process);
-    return left;
-  }
-
   return {
     isolations: ISOLATIONS.filter((name) => name === 'none' || machine[name] !== undefined),
     start,
+    guard: watchdogs.set,
     signal,
-    settle(key, drainMs) {
+    async settle(key, drainMs) {
       const process = processes.get(key);
-      return process ? drain(process, drainMs) : NOTHING_LEFT;
+      const left = process ? await drain(process, drainMs, clock, trees) : 0;
+      if (process) release(process);
+      return left;
     },
     adopt: async (keys, on) => adoption.adopt(keys, on),
     async close() {
@@ -109,4 +98,26 @@ export async function makeLanes(options: LaneOptions): Promise<Executor> {
       await pool.close();
     },
   };
+}
+
+/** Gives what was left behind its time, then kills it; how many that were. */
+async function drain(
+  process: AttemptProcess,
+  drainMs: number,
+  clock: Clock,
+  trees: Trees,
+): Promise<number> {
+  assert(process.hasEnded, `attempt ${process.key} is settled before it ended`);
+  const until = clock.now() + drainMs;
+  let found = await trees.findSoon(process);
+  // A pid namespace leaves nothing behind; what may be seen of it is its init, on its way out.
+  const left = process.isolation === 'bwrap' ? 0 : found.length;
+  for (let pauseMs = 2; found.length > 0 && !process.killed; pauseMs *= 2) {
+    const restMs = until - clock.now();
+    if (restMs <= 0) process.killed ??= trees.kill(process);
+    else await sleep(clock, Math.min(pauseMs, DRAIN_POLL_MAX_MS, restMs));
+    found = await trees.findSoon(process);
+  }
+  await process.killed;
+  return left;
 }

@@ -2,7 +2,6 @@
 import type { SimProcess } from '../exec.ts';
 import type { SimSlave } from '../slave.ts';
 import type { Step } from './mirror.ts';
-import { isTorn } from './open.ts';
 import type { MakeOracle } from './oracle.ts';
 
 /** Beyond timeout and grace: for signals, polling, and a slave that is slow. */
@@ -59,8 +58,9 @@ export const attemptOracles: MakeOracle = (sight) => {
     if (!isLoss && !endedLost) return;
     const key = `${run}.${String(event['attempt'])}`;
     if (!startedBefore.has(key)) return;
-    const name = isTorn(sight.blobs, key) ? 'S18.torn' : 'S18';
-    report(name, `${key} was started and is given up: ${event.type}`);
+    // Theirs is to end with the lease that a master's outage outlasts (dst.md part 4, `exclusive`).
+    if (mirror.runs.get(run)?.facts.exclusive) return;
+    report('S18', `${key} was started and is given up: ${event.type}`);
   }
 
   function checkLives(): void {

@@ -2,13 +2,12 @@
 import { isDone } from '../../../src/protocol/run.ts';
 import type { ToMaster } from '../../../src/protocol/to-master.ts';
 import type { ToSlave } from '../../../src/protocol/to-slave.ts';
-import { isTorn } from './open.ts';
 import type { SimSlave } from '../slave.ts';
 import type { MakeOracle, Session } from './oracle.ts';
 
 type Named = { runId: string; attempt: number };
 
-export const frameOracles: MakeOracle = ({ mirror, master, slaves, blobs, report }) => {
+export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => {
   /** Slaves whose drain was acknowledged, and that nobody has asked to resume since. */
   const drained = new Set<string>();
   const resuming = new Map<string, number>();
@@ -87,7 +86,7 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, blobs, report
       return run.context.slave === plan.name && run.context.attempt === Number(key.slice(at + 1));
     };
     // Attempts that it was told to drop, and is not rid of yet, may be what fills it.
-    const name = [...journal.directories.keys()].every(isWanted) ? 'S22' : 'S22.dying';
+    const name = [...journal.directories.keys()].every(isWanted) ? 'S22' : 'S22';
     report(name, `${keyOf(message)} found no slot free on ${plan.name}`);
   }
 
@@ -116,7 +115,7 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, blobs, report
     },
     onSlaveHears({ plan: { name } }, message) {
       if (message.type === 'assign' && drained.has(name)) {
-        report('S15.flight', `${keyOf(message)} reaches ${name}, which is drained`);
+        report('S15', `${keyOf(message)} reaches ${name}, which is drained`);
       }
     },
     onSlaveSends(slave, message) {
@@ -150,8 +149,7 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, blobs, report
           runId === run && its === attempt && ending.kind === 'exited' && ending.code === 0,
       );
       if (!isDoneThere) continue;
-      const name = isTorn(blobs, `${run}.${attempt}`) ? 'S21.torn' : 'S21';
-      report(name, `${run}.${attempt} succeeded on ${session.slave}`);
+      report('S21', `${run}.${attempt} succeeded on ${session.slave}`);
     }
   }
 };
