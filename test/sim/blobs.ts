@@ -1,5 +1,5 @@
 /** The master's blobs on its disk: what was appended is not synced before it is sealed. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { YardError } from '../../src/base/errors.ts';
 import type { BlobManifest, BlobStore, Key } from '../../src/master/store/port.ts';
@@ -159,5 +159,5 @@ export function makeSimBlobs(options: SimBlobsOptions): BlobStore {
 const NOTHING = new Uint8Array(0);
 
 export function digestOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes);
 }

@@ -32,8 +32,8 @@ export interface SimProcess {
 
 export interface ProcessTable {
   readonly all: Map<AttemptKey, SimProcess>;
-  /** Processes and descendants that live. */
-  readonly live: number;
+  /** Those whose own process has not ended. */
+  readonly alive: ReadonlySet<SimProcess>;
   executorOf: (life: Life) => Executor;
   /** All die at once, and leave no exit. */
   losePower: () => void;
@@ -52,6 +52,7 @@ export interface ProcessTableOptions {
 export function makeProcessTable(options: ProcessTableOptions): ProcessTable {
   const { kernel, draw } = options;
   const all = new Map<AttemptKey, SimProcess>();
+  const alive = new Set<SimProcess>();
 
   function spawn(spec: ProcessSpec, life: Life, on: ProcessEvents): void {
     const behaviour = options.behaviourOf(spec);
@@ -73,6 +74,7 @@ export function makeProcessTable(options: ProcessTableOptions): ProcessTable {
       guard: undefined,
     };
     all.set(key, process);
+    alive.add(process);
     options.onSpawn(spec, process);
     if (behaviour.durationMs < Infinity) {
       const exit = () => exits(process, behaviour.end, behaviour.children);
@@ -85,6 +87,7 @@ export function makeProcessTable(options: ProcessTableOptions): ProcessTable {
     if (process.exit) process.exit.run = undefined;
     if (process.guard) process.guard.run = undefined;
     process.end = end;
+    alive.delete(process);
     process.endedAt = kernel.now;
     process.children = children;
     if (children > 0) {
@@ -150,11 +153,7 @@ export function makeProcessTable(options: ProcessTableOptions): ProcessTable {
 
   return {
     all,
-    get live() {
-      let count = 0;
-      for (const { end } of all.values()) if (!end) count++;
-      return count;
-    },
+    alive,
     executorOf: (life) => ({
       isolations: ['none'],
       start: (spec, on) => life.alive && spawn(spec, life, on),
@@ -165,6 +164,7 @@ export function makeProcessTable(options: ProcessTableOptions): ProcessTable {
       close: async () => {},
     }),
     losePower() {
+      alive.clear();
       for (const process of all.values()) {
         if (process.exit) process.exit.run = undefined;
         if (process.guard) process.guard.run = undefined;

@@ -15,6 +15,12 @@ const CONNECT = {
   slave: encode([0, NAMESPACE, { sid: 'simulated' }]),
 };
 
+/** One class of each for all connections; what they count is looked at by nobody. */
+const DECODER = {
+  master: makeParser({ reader: 'master', counters: new Map() }).Decoder,
+  slave: makeParser({ reader: 'slave', counters: new Map() }).Decoder,
+};
+
 /** The real session, with the real frames, gate, parser and schemas, over a simulated socket. */
 export function wire<Out, In>(
   socket: Socket,
@@ -26,7 +32,7 @@ export function wire<Out, In>(
     counters: Counters;
   },
 ): Connection<Out, In> {
-  const { reader, counters } = options;
+  const { reader } = options;
   const link = {
     id: socket.id,
     remote: socket.remote,
@@ -36,7 +42,7 @@ export function wire<Out, In>(
     cut: socket.cut,
   };
   const session = makeSession<Out, In>(link, options);
-  const decoder = new (makeParser({ reader, counters }).Decoder)();
+  const decoder = new DECODER[reader]();
   decoder.add(CONNECT[reader]);
   decoder.on('decoded', ({ type, data }: Packet) => {
     if (type === 2) session.receive((data as [string, unknown])[1]);

@@ -327,6 +327,9 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
   kernel.after(scenario.healsAtMs * 1000, KIND.world, heal);
   look();
 
+  // Traces of errors that are expected cost more than the errors; a replay shows them.
+  const traceLimit = Error.stackTraceLimit;
+  if (!options.timeline) Error.stackTraceLimit = 0;
   const onRejection = (error: unknown) => {
     const stack = error instanceof Error ? error.stack : String(error);
     report('X2', `a rejection that nobody handles: ${stack}`);
@@ -339,6 +342,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     }
   } finally {
     process.off('unhandledRejection', onRejection);
+    Error.stackTraceLimit = traceLimit;
   }
   return {
     seed: scenario.seed,

@@ -10,6 +10,8 @@ const SLACK_MS = 20_000;
 export const attemptOracles: MakeOracle = (sight) => {
   const { mirror, scenario, report } = sight;
   const spawned = new Map<string, { slave: SimSlave; process: SimProcess }>();
+  /** Of exclusive runs, all that were ever started. */
+  const exclusive = new Map<string, { slave: SimSlave; process: SimProcess }[]>();
   const startedBefore = new Set<string>();
   const isMasterOnly = scenario.profile === 'master';
 
@@ -35,8 +37,7 @@ export const attemptOracles: MakeOracle = (sight) => {
   function checkRoom({ plan, processes }: SimSlave): void {
     const used: Record<string, number> = {};
     let count = 0;
-    for (const [key, { end }] of processes.all) {
-      if (end) continue;
+    for (const { key } of processes.alive) {
       count++;
       const { resources = {} } = mirror.runs.get(runOf(key))?.facts ?? {};
       for (const [name, amount] of Object.entries(resources)) {
@@ -90,7 +91,9 @@ export const attemptOracles: MakeOracle = (sight) => {
       checkPlace(slave, process);
       checkRoom(slave);
       const run = mirror.runs.get(runOf(key));
-      if (run?.facts.exclusive) checkAlone(runOf(key), key);
+      if (!run?.facts.exclusive) return;
+      checkAlone(run.id, key);
+      exclusive.set(run.id, [...(exclusive.get(run.id) ?? []), { slave, process }]);
     },
     onChange({ steps }) {
       if (isMasterOnly) for (const step of steps) checkNotWasted(step);
@@ -99,8 +102,9 @@ export const attemptOracles: MakeOracle = (sight) => {
   };
 
   function checkAlone(run: string, key: string): void {
-    for (const [other, { process, slave }] of spawned) {
-      if (other === key || runOf(other) !== run || process.end) continue;
+    for (const { process, slave } of exclusive.get(run) ?? []) {
+      const other = process.key;
+      if (other === key || process.end) continue;
       if (slave.processes.all.get(other) === process) {
         report('S24', `${key} starts while ${other} lives on ${slave.plan.name}`);
       }

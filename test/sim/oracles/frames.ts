@@ -29,11 +29,7 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
 
   /** What is on disk as being there, with this, never exceeds the slots. */
   function checkRoom(message: Named, name: string): void {
-    let count = 0;
-    for (const { state, context } of mirror.folds.values()) {
-      const isThere = state === 'PENDING.assigned' || state.startsWith('RUNNING');
-      if (isThere && context.slave === name) count++;
-    }
+    const count = mirror.roomTaken(name);
     const slots = slaves.get(name)?.plan.slots ?? 0;
     if (count > slots) report('S22', `${keyOf(message)} is one of ${count} on ${name}`);
   }

@@ -59,8 +59,9 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
           report('S9', `run ${id} is ${state}, its history says ${fold.state}`);
         }
       }
+      const saved = new Set(runs.map(({ id }) => id));
       for (const { event } of steps) {
-        if (!runs.some(({ id }) => id === event.run)) {
+        if (!saved.has(event.run)) {
           report('S8', `event ${event.seq} of run ${event.run} came without its snapshot`);
         }
       }

@@ -20,8 +20,8 @@ export const livenessOracles: MakeOracle = (sight) => {
     const granted = mirror.runs.get(run);
     const room = master.master?.yard.rooms.get(String(happened['slave']));
     if (!granted || !room || before.context.ahead) return;
-    for (const [id, { state, context }] of mirror.folds) {
-      if (state !== 'PENDING.queued' || id === run) continue;
+    for (const id of mirror.queued) {
+      const { context } = mirror.folds.get(id)!;
       const waits = mirror.runs.get(id);
       if (!waits || waits.facts.priority < granted.facts.priority) continue;
       if ((context.queuedAt ?? 0) >= (granted.context.queuedAt ?? 0)) continue;

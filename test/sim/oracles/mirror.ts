@@ -38,6 +38,10 @@ export interface Mirror {
   readonly runs: ReadonlyMap<string, RunRecord>;
   readonly folds: ReadonlyMap<string, Fold>;
   readonly slaves: ReadonlyMap<string, SlaveRecord>;
+  /** Runs that wait for a slave. */
+  readonly queued: ReadonlySet<string>;
+  /** How many attempts each slave has, by what is on disk. */
+  roomTaken: (slave: string) => number;
   /** Which attempt, by its key, was granted to whom, and with which token. */
   readonly grants: ReadonlyMap<string, { slave: string; token: string; at: number }>;
   readonly lastSeq: number;
@@ -55,6 +59,8 @@ export function makeMirror(report: (oracle: string, what: string) => void): Mirr
   const slaves = new Map<string, SlaveRecord>();
   const grants = new Map<string, { slave: string; token: string; at: number }>();
   const origins = new Map<string, RunOrigin>();
+  const queued = new Set<string>();
+  const taken = new Map<string, number>();
   let lastSeq = 0;
   let undone = 0;
 
@@ -78,6 +84,7 @@ export function makeMirror(report: (oracle: string, what: string) => void): Mirr
       report('S9', `event ${seq} led to ${after.state}, its record says ${event.state}`);
     }
     folds.set(run, after);
+    index(run, before, after);
     if (event.event.type === 'run.granted') {
       const { slave = '', token = '', attempt } = after.context;
       grants.set(`${run}.${attempt}`, { slave, token, at: seq });
@@ -85,10 +92,21 @@ export function makeMirror(report: (oracle: string, what: string) => void): Mirr
     return { event, before, after };
   }
 
+  function index(run: string, before: Fold, after: Fold): void {
+    if (after.state === 'PENDING.queued') queued.add(run);
+    else queued.delete(run);
+    const [from, to] = [placeOf(before), placeOf(after)];
+    if (from === to) return;
+    if (from !== undefined) taken.set(from, taken.get(from)! - 1);
+    if (to !== undefined) taken.set(to, (taken.get(to) ?? 0) + 1);
+  }
+
   return {
     runs,
     folds,
     slaves,
+    queued,
+    roomTaken: (slave) => taken.get(slave) ?? 0,
     grants,
     get lastSeq() {
       return lastSeq;
@@ -114,11 +132,9 @@ export function makeMirror(report: (oracle: string, what: string) => void): Mirr
         else report('S8', `${key} has no origin`);
       }
       events.sort((a, b) => a.seq - b.seq);
+      const saved = new Map(change.runs.map((run) => [run.id, run]));
       for (const event of events) {
-        const step = stepOf(
-          event,
-          change.runs.find(({ id }) => id === event.run),
-        );
+        const step = stepOf(event, saved.get(event.run));
         if (step) change.steps.push(step);
       }
       return change;
@@ -133,6 +149,12 @@ export function makeMirror(report: (oracle: string, what: string) => void): Mirr
       for (const slave of change.slaves) slaves.set(slave.name, slave);
     },
   };
+}
+
+/** On which slave it is believed to be. */
+function placeOf({ state, context }: Fold): string | undefined {
+  const isThere = state === 'PENDING.assigned' || state.startsWith('RUNNING');
+  return isThere ? context.slave : undefined;
 }
 
 function idOf(key: string): string {

@@ -15,6 +15,9 @@ export const outputOracles: MakeOracle = (sight) => {
   /** How many bytes each run may write to a stream. */
   const limits = new Map<string, number>();
   const checked = new Set<string>();
+  const limitOf = new Map(
+    scenario.runs.map(({ index, request }) => [index, request.outputBytesMax]),
+  );
 
   function checkEnd(key: string, ending: Ending): void {
     if (ending.kind !== 'exited' && ending.kind !== 'signalled') return;
@@ -64,8 +67,7 @@ export const outputOracles: MakeOracle = (sight) => {
     onSpawn(_slave, process) {
       processes.set(process.key, process);
       const [, index] = process.argv;
-      const plan = scenario.runs.find((run) => run.index === Number(index));
-      limits.set(runOf(process.key), plan?.request.outputBytesMax ?? Infinity);
+      limits.set(runOf(process.key), limitOf.get(Number(index)) ?? Infinity);
     },
     onChange({ steps, runs }) {
       for (const { event, before } of steps) {
