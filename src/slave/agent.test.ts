@@ -439,6 +439,17 @@ test('an attempt whose outputs are whole neither here nor on the master is hande
   expect(slave.machine.kept.get('r1.1')?.report?.ending.kind).toBe('lost');
 });
 
+test('a welcome that comes after its lease is over is not taken: it says hello anew', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.pass(15_500);
+  await slave.welcome();
+  await slave.pass(500);
+  expect([slave.agent.state, slave.links.length]).toEqual(['GREETING', 2]);
+  await slave.welcome();
+  expect(slave.agent.state).toBe('SERVING');
+});
+
 test('what comes after the lease is over is not heard: it may have been taken back since', async () => {
   const slave = openAgent();
   await slave.start();
@@ -493,10 +504,10 @@ test('an exclusive attempt is ended in time to be dead before the lease is over'
   expect(slave.happened.filter((text) => text.includes('SIG'))).toEqual([]);
   await slave.pass(5_500);
   expect(slave.happened.filter((text) => text.includes('SIG'))).toEqual([
-    '9000 SIGTERM r1.1',
-    '11000 SIGKILL r1.1',
+    '8850 SIGTERM r1.1',
+    '10850 SIGKILL r1.1',
   ]);
-  expect(slave.happened).toContain('0 guard r1.1 for 14000');
+  expect(slave.happened).toContain('0 guard r1.1 for 13850');
   expect(slave.heard('finished')).toMatchObject([{ ending: { kind: 'lost' } }]);
 });
 

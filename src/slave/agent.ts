@@ -217,6 +217,9 @@ export function makeAgent(ports: AgentPorts): Agent {
 
   function onWelcome(message: Extract<ToSlave, { type: 'welcome' }>): void {
     if (state !== 'GREETING') return;
+    const leaseEndsAt = greetedAt + message.leaseMs * (1 - DRIFT);
+    // It was under way for so long that we may be given up, and drained, since.
+    if (clock.now() > leaseEndsAt) return silent();
     if (message.masterEpoch < context.masterEpoch) {
       log.error(
         { epoch: message.masterEpoch },
@@ -233,14 +236,16 @@ export function makeAgent(ports: AgentPorts): Agent {
     for (const stale of message.forget) held.forget(keyOf(stale));
     for (const wanted of message.stop) held.stop(keyOf(wanted), { kind: 'aborted' });
     sentAt.clear();
-    leaseUntil = clock.now() + leaseMs;
-    held.exclusive.renew(greetedAt + leaseMs, leaseMs);
+    leaseUntil = leaseEndsAt;
+    held.exclusive.renew(leaseEndsAt, leaseMs);
     watchdog?.cancel();
     beatEvery(message.heartbeatMs);
   }
 
   function welcomed(): void {
-    void spool.keepEpoch(context.masterEpoch);
+    spool.keepEpoch(context.masterEpoch).catch((error: unknown) => {
+      log.error({ err: messageOf(error) }, 'cannot note the epoch of the master');
+    });
     log.info({ epoch: context.masterEpoch }, 'welcomed by the master');
     held.handIn(sizesHeld);
   }

@@ -103,7 +103,9 @@ export function makeHeld(ports: HeldPorts): Held {
       if (attempts.get(key) !== attempt) return;
       if (now !== made) {
         attempts.set(key, reported(attempt.assignment, now, key));
-        void spool.keepReport(key, now);
+        spool.keepReport(key, now).catch((error: unknown) => {
+          log.error({ attempt: key, err: messageOf(error) }, 'cannot spool a report');
+        });
       }
       send({ type: 'finished', ...now }, 'now');
     });
