@@ -3,7 +3,8 @@ import type { Link } from './chain.ts';
 import { storeError } from './failures.ts';
 import type { Group } from './group.ts';
 import { checksum, makeRecordWriter, openRecord } from './record.ts';
-import type { Database, Standing } from './trial.ts';
+import type { Standing } from './check.ts';
+import type { Database } from './trial.ts';
 import type { Witness } from './witness.ts';
 
 /** Links are pruned so many at a time. */

@@ -8,8 +8,10 @@ import type { StatePaths } from './directory.ts';
 import { DAMAGE_HINT, storeError } from './failures.ts';
 import { takeLock } from './lock.ts';
 import type { Lock, LockOptions } from './lock.ts';
-import { FRESH_STANDING, tryOut } from './trial.ts';
-import type { Database, Standing } from './trial.ts';
+import { FRESH_STANDING } from './check.ts';
+import type { Standing } from './check.ts';
+import { tryOut } from './trial.ts';
+import type { Database } from './trial.ts';
 import { createWitness, openWitness } from './witness.ts';
 import type { Witness } from './witness.ts';
 

@@ -1,45 +1,19 @@
 import { copyFile, link, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
-import { YardError, quote } from '../../base/errors.ts';
-import {
-  ANCHOR_KEY,
-  CHAIN_START,
-  LINK_PREFIX,
-  OWN_END,
-  checkSuccessor,
-  decodeLink,
-  gapError,
-  linkKey,
-} from './chain.ts';
-import type { Link } from './chain.ts';
+import { YardError } from '../../base/errors.ts';
+import { OWN_END, gapError } from './chain.ts';
+import { makeRecordCheck } from './check.ts';
+import type { Standing } from './check.ts';
 import type { StatePaths } from './directory.ts';
 import { DAMAGE_HINT, storeError } from './failures.ts';
-import { LEASE_PREFIX, decodeLease } from './group.ts';
 import { readManifest } from './manifest.ts';
 import { openRecord } from './record.ts';
-import type { Entry, Rev } from './port.ts';
+import type { Entry } from './port.ts';
 import { findTableFault } from './sstable.ts';
 import { readWitness } from './witness.ts';
 
 export type Database = ClassicLevel<string, Buffer>;
-
-/** What a store goes on from. */
-export interface Standing {
-  last: Link;
-  /** The group of the last link that was pruned. */
-  anchorGroup: number;
-  epochs: Map<string, number>;
-  /** How many entries were checked; those of the callers only if the check was whole. */
-  entries: number;
-}
-
-export const FRESH_STANDING: Standing = {
-  last: CHAIN_START,
-  anchorGroup: 0,
-  epochs: new Map(),
-  entries: 0,
-};
 
 /** Above this a start would take too long: only the chain is checked, the rest on demand. */
 const WHOLE_BYTES_MAX = 2 ** 30;
@@ -127,34 +101,9 @@ async function checkTables({ trial, db }: StatePaths): Promise<void> {
 
 /** Checks every record, the chain from its anchor on, and that no record is newer than its end. */
 async function checkRecords(db: Database, whole: boolean): Promise<Standing> {
-  const epochs = new Map<string, number>();
-  let anchor: Link | undefined;
-  let last = CHAIN_START;
-  let entries = 0;
-  let newest: Entry | undefined;
-
-  function checkOwn({ key, value }: Entry): void {
-    if (key === ANCHOR_KEY) {
-      last = anchor = decodeLink(value);
-    } else if (key.startsWith(LINK_PREFIX)) {
-      const next = decodeLink(value);
-      if (key !== linkKey(next.group)) throw corrupt(`link ${next.group} is in another's place`);
-      checkSuccessor(last, next);
-      last = next;
-    } else if (key.startsWith(LEASE_PREFIX)) {
-      epochs.set(key.slice(LEASE_PREFIX.length), decodeLease(value));
-    } else {
-      throw corrupt(`key ${quote(key)} is none of the store's own`);
-    }
-  }
-
-  for await (const entry of allRecords(db, whole)) {
-    if (entry.key < OWN_END) checkOwn(entry);
-    else entries++;
-    if (entry.rev > (newest?.rev ?? 0)) newest = entry;
-  }
-  if (newest && newest.rev > last.lastRev) throw newerThanChain(newest, last.lastRev);
-  return { last, anchorGroup: anchor?.group ?? 0, epochs, entries };
+  const check = makeRecordCheck();
+  for await (const entry of allRecords(db, whole)) check.take(entry);
+  return check.end();
 }
 
 async function* allRecords(db: Database, whole: boolean): AsyncGenerator<Entry> {
@@ -169,10 +118,6 @@ async function* allRecords(db: Database, whole: boolean): AsyncGenerator<Entry> 
   } finally {
     await iterator.close();
   }
-}
-
-function newerThanChain({ key, rev }: Entry, lastRev: Rev): YardError {
-  return corrupt(`key ${quote(key)} is of commit ${rev}, the last known one is ${lastRev}`);
 }
 
 function corrupt(what: string): YardError {
