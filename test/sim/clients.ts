@@ -39,6 +39,8 @@ export function clientName(number: number): string {
 export function makeClients(ports: ClientPorts): Clients {
   const { kernel, net, scenario, onAnswer, report } = ports;
   const open = new Set<string>();
+  /** The faults have ended, and with them the drains. */
+  let isOver = false;
   const clients = Array.from({ length: scenario.clients }, (_, number) => makeClient(number));
 
   function makeClient(number: number) {
@@ -145,8 +147,9 @@ export function makeClients(ports: ClientPorts): Clients {
     const known = await tell(client, slave, (service) =>
       service.drainSlave(slave, me, { note: 'a test' }),
     );
-    if (!known || forMs === undefined) return;
-    await sleep(client.clock, forMs);
+    // What was asked for on a slow way may be done only after all was well.
+    if (!known || (forMs === undefined && !isOver)) return;
+    await sleep(client.clock, isOver ? 0 : forMs!);
     await resumeBy(client, slave);
   }
 
@@ -190,6 +193,7 @@ export function makeClients(ports: ClientPorts): Clients {
       }
     },
     resume(slave) {
+      isOver = true;
       const client = clients[0]!;
       begin(`resume ${slave}`, client, client.clock.now(), () => resumeBy(client, slave));
     },

@@ -43,6 +43,8 @@ export interface Disk {
   syncUs: () => number;
   /** The next write fails; whether it happened nobody knows. */
   failNext: () => void;
+  /** All groups that got there, in order; kept only if somebody asked for them. */
+  readonly groups: readonly Group[];
   setFull: (isFull: boolean) => void;
   readonly isFull: boolean;
   /** Settles what was under way when its process died. */
@@ -55,8 +57,10 @@ export function makeDisk(
   draw: Draw,
   options: DiskOptions,
   onDurable: (group: Group) => void,
+  keepsGroups = false,
 ): Disk {
   const entries = new Map<Key, Entry>();
+  const groups: Group[] = [];
   let sorted: Key[] | undefined;
   let lastRev: Rev = 0;
   let underWay: Group | undefined;
@@ -76,6 +80,7 @@ export function makeDisk(
       }
     }
     lastRev = group.lastRev;
+    if (keepsGroups) groups.push({ ...group, values: group.values.map((value) => value?.slice()) });
     onDurable(group);
   }
 
@@ -96,6 +101,7 @@ export function makeDisk(
 
   return {
     entries,
+    groups,
     get lastRev() {
       return lastRev;
     },

@@ -21,6 +21,10 @@ export interface Reach {
   clients: Clients;
   /** Those that must not be gone for ever: without them some run could never end. */
   isCore: (slave: string) => boolean;
+  /** Lays a damaged copy of the master's disk before the checks of its store. */
+  damage: (draw: Draw) => void;
+  /** Does it then, unless all is well by then. */
+  later: (ms: number, act: () => void) => void;
   restartMaster: () => void;
   restartSlave: (slave: SimSlave) => void;
   /** Starts another machine under the name of that slave, for so long. */
@@ -50,6 +54,32 @@ const STRIKES: Record<FaultKind, Strike> = {
   'master.disk.full': ({ kernel, disk }, { forMs }) => {
     disk.setFull(true);
     kernel.after(forMs * 1000, KIND.fault, () => disk.setFull(false));
+  },
+  'master.disk.damage': ({ damage }, _fault, draw) => damage(draw),
+  'master.loop': (reach, fault, draw) => loop(reach, fault, draw, STRIKES['master.kill']),
+  'slave.loop': (reach, fault, draw, slave) =>
+    loop(reach, fault, draw, STRIKES['slave.kill'], slave),
+  'slave.disk.fail': (_reach, _fault, _draw, { journal }) => journal.failNext(),
+  'slave.disk.swap': ({ slaves, restartSlave }, _fault, draw, slave) => {
+    const other = draw.pick([...slaves.values()]);
+    if (other === slave || other.isGone || slave.isGone) return;
+    for (const each of [slave, other]) each.losePower(draw);
+    slave.journal.swap(other.journal);
+    for (const each of [slave, other]) {
+      each.wipeProcesses();
+      restartSlave(each);
+    }
+  },
+  // As if it were of a release that this master does not know any more, or not yet.
+  'slave.skew': ({ later, restartSlave }, { forMs, size }, _draw, slave) => {
+    slave.protocol = size < 0.5 ? { min: '2.0', max: '2.3' } : { min: '1.0', max: '1.0' };
+    slave.kill();
+    restartSlave(slave);
+    later(forMs, () => {
+      slave.protocol = undefined;
+      slave.kill();
+      restartSlave(slave);
+    });
   },
   'slave.kill': ({ restartSlave }, _fault, _draw, slave) => {
     slave.kill();
@@ -91,6 +121,17 @@ const STRIKES: Record<FaultKind, Strike> = {
     net.slow(plan.name, 'master', 2_000 + size * 50_000);
     kernel.after(forMs * 1000, KIND.fault, () => net.slow(plan.name, 'master', Infinity));
   },
+  // One after the other goes, and they come back in another order.
+  'net.swizzle': (reach, { forMs }, draw) => {
+    for (const name of reach.slaves.keys()) {
+      if (draw.chance(0.4)) continue;
+      reach.later(draw.float() * forMs * 0.5, () => {
+        const ms = forMs * draw.between(0.2, 1);
+        block(reach, name, 'master', ms);
+        block(reach, 'master', name, ms);
+      });
+    }
+  },
   'client.block': (reach, { forMs, size }) => {
     const name = clientName(Math.floor(size * reach.scenario.clients));
     block(reach, name, 'master', forMs);
@@ -107,6 +148,21 @@ export function strike(reach: Reach, fault: Fault): void {
   // It was left out when the scenario was shrunk.
   if (!slave) return;
   STRIKES[fault.kind](reach, fault, reach.draw.fork(`fault:${fault.id}`), slave);
+}
+
+/** Dies again and again, sometimes before it has begun. */
+function loop(
+  reach: Reach,
+  fault: Fault,
+  draw: Draw,
+  kill: Strike,
+  slave = reach.slaves.get(fault.slave)!,
+): void {
+  const times = 3 + Math.floor(fault.size * 5);
+  for (let i = 0; i < times; i++) {
+    const at = (fault.forMs * (i + draw.float()) * 1000) / times;
+    reach.later(at / 1000, () => kill(reach, fault, draw, slave));
+  }
 }
 
 function pause({ kernel, net }: Reach, life: Life | undefined, forMs: number): void {

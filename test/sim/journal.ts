@@ -30,9 +30,23 @@ export interface Journal {
   spoolOf: (life: Life) => Spool;
   workspacesOf: (life: Life, fetchBundle: FetchBundle) => Workspaces;
   setFull: (isFull: boolean) => void;
+  /** The next write fails; whether it happened nobody knows. */
+  failNext: () => void;
+  /** The two machines get each other's disks. Call it while both are off. */
+  swap: (other: Journal) => void;
+  content: Content;
   /** Forgets what was written after a moment that is at most half a minute ago; gives it. */
   losePower: (draw: Draw) => number;
   wipe: () => void;
+}
+
+/** All that is on one disk. */
+interface Content {
+  directories: Map<AttemptKey, Directory>;
+  /** So recently that a power cut may bring them back. */
+  removed: Map<AttemptKey, Directory>;
+  epochs: { value: number; at: number }[];
+  drained: { value: boolean; at: number }[];
 }
 
 export type FetchBundle = (bundle: string, signal: AbortSignal) => Promise<void>;
@@ -50,19 +64,31 @@ export function workspaceAt(key: AttemptKey): Workspace {
 }
 
 export function makeJournal(kernel: Kernel, draw: Draw): Journal {
-  let directories = new Map<AttemptKey, Directory>();
-  /** Removed so recently that a power cut may bring them back. */
-  let removed = new Map<AttemptKey, Directory>();
-  let epochs: { value: number; at: number }[] = [];
-  let drained: { value: boolean; at: number }[] = [];
+  let disk = blank();
   let isFull = false;
+  let isFailing = false;
 
-  function write(life: Life, key: AttemptKey, name: 'assignment' | 'report', value: unknown): void {
+  /** Throws where the disk is full or fails; `act` is what happens otherwise, and perhaps then. */
+  function writing(life: Life, act: () => void): void {
     if (!life.alive) return;
     if (isFull) throw new YardError('slave.disk', 'no space left on the simulated disk');
-    const directory = directories.get(key);
-    if (!directory) throw new YardError('slave.disk', `there is no directory of ${key}`);
-    directory[name] = { bytes: encode(value), at: kernel.now };
+    const fails = isFailing;
+    isFailing = false;
+    if (!fails || draw.chance(0.5)) act();
+    if (fails) throw new YardError('slave.disk', 'the simulated disk failed');
+  }
+
+  function write(life: Life, key: AttemptKey, name: 'assignment' | 'report', value: unknown): void {
+    const directory = disk.directories.get(key);
+    if (life.alive && !directory)
+      throw new YardError('slave.disk', `there is no directory of ${key}`);
+    writing(life, () => void (directory![name] = { bytes: encode(value), at: kernel.now }));
+  }
+
+  /** The last of them counts; those before it are what a power cut may leave. */
+  function keepIn<T>(kept: { value: T; at: number }[], value: T): void {
+    while (kept.length > 1 && kept[0]!.at < kernel.now - UNSYNCED_US) kept.shift();
+    kept.push({ value, at: kernel.now });
   }
 
   function pause(us: number, life: Life): Promise<void> {
@@ -73,50 +99,35 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
 
   return {
     get directories() {
-      return directories;
+      return disk.directories;
     },
     spoolOf: (life) => ({
       keepAssignment: async (key, assignment) => write(life, key, 'assignment', assignment),
       keepReport: async (key, report) => write(life, key, 'report', report),
       async read(key) {
-        const { assignment, report } = directories.get(key) ?? {};
+        const { assignment, report } = disk.directories.get(key) ?? {};
         return {
           assignment: assignment && assignmentSchema.parse(decode(assignment.bytes)),
           report: report && finishedReport.parse(decode(report.bytes)),
         };
       },
-      async keepEpoch(value) {
-        if (!life.alive) return;
-        epochs = epochs.filter(
-          ({ at }, i) => at > kernel.now - UNSYNCED_US || i >= epochs.length - 1,
-        );
-        epochs.push({ value, at: kernel.now });
-      },
-      readEpoch: async () => epochs.at(-1)?.value ?? 0,
-      async keepDrained(value) {
-        if (!life.alive) return;
-        if (isFull) throw new YardError('slave.disk', 'no space left on the simulated disk');
-        drained = [
-          ...drained.filter(
-            ({ at }, i) => at > kernel.now - UNSYNCED_US || i >= drained.length - 1,
-          ),
-          { value, at: kernel.now },
-        ];
-      },
-      readDrained: async () => drained.at(-1)?.value ?? false,
+      keepEpoch: async (value) => writing(life, () => keepIn(disk.epochs, value)),
+      readEpoch: async () => disk.epochs.at(-1)?.value ?? 0,
+      keepDrained: async (value) => writing(life, () => keepIn(disk.drained, value)),
+      readDrained: async () => disk.drained.at(-1)?.value ?? false,
     }),
     workspacesOf: (life, fetchBundle) => ({
       async prepare(key, bundle, signal) {
         signal.throwIfAborted();
-        if (isFull) throw new YardError('slave.disk', 'no space left on the simulated disk');
         if (!life.alive) return new Promise(() => {});
-        directories.set(key, { madeAt: kernel.now, removedAt: Infinity });
+        const made = { madeAt: kernel.now, removedAt: Infinity };
+        writing(life, () => void disk.directories.set(key, made));
         if (bundle === undefined) return workspaceAt(key);
         try {
           await fetchBundle(bundle, signal);
           signal.throwIfAborted();
         } catch (error) {
-          if (life.alive) directories.delete(key);
+          if (life.alive) disk.directories.delete(key);
           throw error;
         }
         return workspaceAt(key);
@@ -124,26 +135,27 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
       collect: async () => [],
       async remove(key) {
         await pause(draw.between(100, 2000), life);
-        const directory = directories.get(key);
+        const directory = disk.directories.get(key);
         if (!directory) return;
-        directories.delete(key);
+        disk.directories.delete(key);
         directory.removedAt = kernel.now;
-        for (const [old, { removedAt }] of removed) {
+        for (const [old, { removedAt }] of disk.removed) {
           if (removedAt > kernel.now - UNSYNCED_US) break;
-          removed.delete(old);
+          disk.removed.delete(old);
         }
-        removed.set(key, directory);
+        disk.removed.set(key, directory);
       },
       async leftOver() {
         await pause(500, life);
-        return [...directories.keys()];
+        return [...disk.directories.keys()];
       },
     }),
     setFull: (full) => void (isFull = full),
+    failNext: () => void (isFailing = true),
     losePower(chance) {
       const cut = kernel.now - chance.float() * UNSYNCED_US;
       const left = new Map<AttemptKey, Directory>();
-      for (const [key, directory] of [...removed, ...directories]) {
+      for (const [key, directory] of [...disk.removed, ...disk.directories]) {
         if (directory.madeAt > cut || directory.removedAt <= cut) continue;
         const kept: Directory = { madeAt: directory.madeAt, removedAt: Infinity };
         const { assignment, report } = directory;
@@ -151,17 +163,29 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
         if (report && report.at <= cut) kept.report = report;
         left.set(key, kept);
       }
-      directories = left;
-      removed = new Map();
-      epochs = epochs.filter(({ at }) => at <= cut);
-      drained = drained.filter(({ at }) => at <= cut);
+      disk = {
+        directories: left,
+        removed: new Map(),
+        epochs: disk.epochs.filter(({ at }) => at <= cut),
+        drained: disk.drained.filter(({ at }) => at <= cut),
+      };
       return cut;
     },
-    wipe() {
-      directories = new Map();
-      removed = new Map();
-      epochs = [];
-      drained = [];
+    wipe: () => void (disk = blank()),
+    swap(other) {
+      const theirs = other.content;
+      other.content = disk;
+      disk = theirs;
+    },
+    get content() {
+      return disk;
+    },
+    set content(given) {
+      disk = given;
     },
   };
+}
+
+function blank(): Content {
+  return { directories: new Map(), removed: new Map(), epochs: [], drained: [] };
 }

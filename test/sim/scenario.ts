@@ -18,6 +18,8 @@ export interface SlavePlan {
   rate: number;
   wallOffsetMs: number;
   joinsAtMs: number;
+  /** The highest protocol that it speaks, where that is not ours. */
+  protocolMax?: string;
 }
 
 export interface RunPlan {
@@ -52,6 +54,8 @@ export const FAULT_KINDS = [
   'master.clock',
   'master.disk.fail',
   'master.disk.full',
+  'master.disk.damage',
+  'master.loop',
   'slave.kill',
   'slave.power',
   'slave.pause',
@@ -61,12 +65,17 @@ export const FAULT_KINDS = [
   'slave.gone',
   'slave.wipe',
   'slave.disk.full',
+  'slave.disk.fail',
+  'slave.disk.swap',
+  'slave.loop',
+  'slave.skew',
   'slave.twin',
   'net.cut',
   'net.block',
   'net.blockIn',
   'net.blockOut',
   'net.slow',
+  'net.swizzle',
   'client.block',
   'storm',
 ] as const;

@@ -4,7 +4,7 @@ import { makeIds } from '../../src/base/random.ts';
 import { sleep } from '../../src/base/clock.ts';
 import { isYardError } from '../../src/base/errors.ts';
 import type { MasterService, Principal } from '../../src/protocol/service.ts';
-import type { ToMaster } from '../../src/protocol/to-master.ts';
+import type { Hello, ToMaster } from '../../src/protocol/to-master.ts';
 import { toSlave } from '../../src/protocol/to-slave.ts';
 import type { Assignment, ToSlave } from '../../src/protocol/to-slave.ts';
 import type { Connection } from '../../src/protocol/transport.ts';
@@ -55,6 +55,8 @@ export interface SimSlave {
   readonly life: Life | undefined;
   /** It will never come back. */
   isGone: boolean;
+  /** Of the release that it runs, where that is not ours. */
+  protocol: Hello['protocol'] | undefined;
   /** When its present process began, and since when none has run. */
   readonly upSince: number;
   start: () => void;
@@ -63,6 +65,8 @@ export interface SimSlave {
   losePower: (draw: Draw) => void;
   /** A clean disk, as of a new machine of that name. */
   wipe: () => void;
+  /** Nothing is left of what ran here: the disk is another machine's. */
+  wipeProcesses: () => void;
 }
 
 export function makeSimSlave(ports: SimSlavePorts): SimSlave {
@@ -163,8 +167,9 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
     return {
       ...connection,
       send(messages) {
-        for (const message of messages) ports.onSends(message);
-        connection.send(messages);
+        const said = messages.map(aged);
+        for (const message of said) ports.onSends(message);
+        connection.send(said);
       },
       onMessages(handler) {
         connection.onMessages((messages) => {
@@ -173,6 +178,12 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
         });
       },
     };
+  }
+
+  /** An older release says less of itself. */
+  function aged(message: ToMaster): ToMaster {
+    const { protocol } = slave;
+    return protocol && message.type === 'hello' ? { ...message, protocol } : message;
   }
 
   /** The bulk side of the wire, as calls to the master's service over the simulated network. */
@@ -220,6 +231,7 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
       return upSince;
     },
     isGone: false,
+    protocol: plan.protocolMax === undefined ? undefined : { min: '1.0', max: plan.protocolMax },
     start,
     kill: () => end(false),
     losePower(chance) {
@@ -237,6 +249,9 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
     },
     wipe() {
       journal.wipe();
+      slave.wipeProcesses();
+    },
+    wipeProcesses() {
       processes.losePower();
       processes = makeTable();
     },

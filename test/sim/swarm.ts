@@ -1,5 +1,6 @@
 /** Draws a scenario: each class of faults is on or off for a seed, and has a rate of its own. */
 import { seededRandom } from '../../src/base/random.ts';
+import { PROTOCOL_MIN } from '../../src/protocol/version.ts';
 import type { RunRequestInput } from '../../src/protocol/run.ts';
 import { drawFrom } from './draw.ts';
 import type { Draw } from './draw.ts';
@@ -29,6 +30,7 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
   const knobs = draw.fork('knobs');
   const isCalm = profile === 'calm';
   const slaves = drawSlaves(draw.fork('slaves'), options.slaves);
+  if (profile === 'everything') drawSkew(draw.fork('skew'), slaves);
   const healsAtMs = isCalm ? 60_000 : knobs.between(90_000, 300_000);
   const clients = knobs.int(1, 3);
   const runs = drawRuns(draw.fork('runs'), {
@@ -86,6 +88,12 @@ function drawSlaves(draw: Draw, count = draw.int(2, 5)): SlavePlan[] {
       joinsAtMs: draw.chance(0.8) ? draw.float() * 100 : draw.float() * 30_000,
     };
   });
+}
+
+/** Some slaves are of the release before. */
+function drawSkew(draw: Draw, slaves: SlavePlan[]): void {
+  if (draw.chance(0.6)) return;
+  for (const slave of slaves) if (draw.chance(0.4)) slave.protocolMax = PROTOCOL_MIN;
 }
 
 function drawRuns(
@@ -170,6 +178,8 @@ const WEIGHTS: Record<FaultKind, number> = {
   'master.clock': 1,
   'master.disk.fail': 1,
   'master.disk.full': 0.5,
+  'master.disk.damage': 0.3,
+  'master.loop': 0.3,
   'slave.kill': 4,
   'slave.power': 2,
   'slave.pause': 2,
@@ -180,11 +190,16 @@ const WEIGHTS: Record<FaultKind, number> = {
   'slave.wipe': 0.5,
   'slave.disk.full': 0.7,
   'slave.twin': 0.3,
+  'slave.disk.fail': 1,
+  'slave.disk.swap': 0.5,
+  'slave.loop': 0.5,
+  'slave.skew': 0.5,
   'net.cut': 8,
   'net.block': 3,
   'net.blockIn': 2,
   'net.blockOut': 2,
   'net.slow': 1,
+  'net.swizzle': 1,
   'client.block': 1,
   storm: 1,
 };
@@ -196,6 +211,7 @@ const MASTER_ONLY: readonly FaultKind[] = [
   'master.pause',
   'master.clock',
   'master.disk.fail',
+  'master.loop',
   'slave.clock',
 ];
 

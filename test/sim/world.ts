@@ -6,6 +6,7 @@ import type { ProcessSpec } from '../../src/slave/ports.ts';
 import { makeBlobDisk } from './blobs.ts';
 import { makeClients } from './clients.ts';
 import { makeDisk } from './disk.ts';
+import { DAMAGES, meet } from './damage.ts';
 import { drawFrom } from './draw.ts';
 import { strike } from './faults.ts';
 import type { Reach } from './faults.ts';
@@ -77,17 +78,23 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
   const oracles: Oracle[] = [];
   const hear = <K extends keyof Oracle>(name: K) =>
     oracles.flatMap((oracle) => (oracle[name] ? [oracle[name]] : [])) as NonNullable<Oracle[K]>[];
-  const disk = makeDisk(kernel, root.fork('disk'), scenario.disk, (group) => {
-    const change = mirror.read(group);
-    if (timeline) {
-      for (const { event } of change.steps) {
-        const { run, state, by } = event;
-        timeline.add('disk', `run ${run} ${state} by ${by}: ${brief(event.event)}`);
+  const disk = makeDisk(
+    kernel,
+    root.fork('disk'),
+    scenario.disk,
+    (group) => {
+      const change = mirror.read(group);
+      if (timeline) {
+        for (const { event } of change.steps) {
+          const { run, state, by } = event;
+          timeline.add('disk', `run ${run} ${state} by ${by}: ${brief(event.event)}`);
+        }
       }
-    }
-    for (const onChange of onChanges) onChange(change);
-    mirror.keep(change);
-  });
+      for (const onChange of onChanges) onChange(change);
+      mirror.keep(change);
+    },
+    scenario.faults.some(({ kind }) => kind === 'master.disk.damage'),
+  );
   const log = (who: string): Log => (timeline ? logInto(timeline.add, who) : silentLog);
   const serviceNow = () => master.master!.service;
 
@@ -245,6 +252,15 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     disk,
     slaves,
     clients,
+    damage(draw) {
+      if (disk.groups.length < 3) return;
+      for (const kind of DAMAGES) {
+        const { fault } = meet(disk.groups, kind, draw.fork(kind));
+        if (fault !== undefined) report('S27', fault);
+      }
+    },
+    later: (ms, act) =>
+      void kernel.after(ms * 1000, KIND.fault, () => healedAtMs === undefined && act()),
     isCore: (slave) => cores.has(slave),
     restartMaster,
     restartSlave,
@@ -270,6 +286,13 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     disk.setFull(false);
     for (const twin of twins) if (!twin.isGone) endTwin(twin);
     if (scenario.profile === 'everything') loseSome();
+    for (const slave of slaves.values()) {
+      if (!slave.protocol) continue;
+      // The last of them are upgraded: with these alone some runs could never end.
+      slave.protocol = undefined;
+      slave.kill();
+      restartSlave(slave);
+    }
     for (const life of [master.life, ...[...slaves.values()].map((slave) => slave.life)]) {
       if (!life?.alive) continue;
       life.costUs = 0;

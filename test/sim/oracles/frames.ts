@@ -72,18 +72,10 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
   }
 
   /** Only of the current attempt: what is stale may well find no room. */
-  function checkReject({ plan, journal }: SimSlave, message: Named): void {
+  function checkReject({ plan }: SimSlave, message: Named): void {
     const { attempt, settled = 0 } = mirror.folds.get(message.runId)?.context ?? {};
     if (attempt !== message.attempt || settled >= message.attempt) return;
-    const isWanted = (key: string) => {
-      const at = key.lastIndexOf('.');
-      const run = mirror.folds.get(key.slice(0, at));
-      if (!run || isDone(run.state)) return false;
-      return run.context.slave === plan.name && run.context.attempt === Number(key.slice(at + 1));
-    };
-    // Attempts that it was told to drop, and is not rid of yet, may be what fills it.
-    const name = [...journal.directories.keys()].every(isWanted) ? 'S22' : 'S22';
-    report(name, `${keyOf(message)} found no slot free on ${plan.name}`);
+    report('S22', `${keyOf(message)} found no slot free on ${plan.name}`);
   }
 
   return {
