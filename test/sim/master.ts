@@ -122,6 +122,7 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
       slave: undefined,
       incarnation: undefined,
       reports: [],
+      protocolMax: '',
       welcomed: false,
       isOver: false,
     };
@@ -129,8 +130,8 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
 
     function note(message: ToMaster): void {
       if (message.type !== 'hello' || session.slave !== undefined) return;
-      const { name, incarnation, reports } = message;
-      Object.assign(session, { slave: name, incarnation, reports });
+      const { name, incarnation, reports, protocol } = message;
+      Object.assign(session, { slave: name, incarnation, reports, protocolMax: protocol.max });
       earlier = sessions.get(name);
       sessions.set(name, session);
     }

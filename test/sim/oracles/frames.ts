@@ -1,4 +1,5 @@
 /** S3, S15, S19 to S22, S26: what may be said on the wire. */
+import { speaks } from '../../../src/protocol/version.ts';
 import { isDone } from '../../../src/protocol/run.ts';
 import type { ToMaster } from '../../../src/protocol/to-master.ts';
 import type { ToSlave } from '../../../src/protocol/to-slave.ts';
@@ -132,9 +133,15 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
     if (attempt === 0 || settled >= attempt) return;
     for (const session of master.sessions.values()) {
       if (session.isOver || !session.welcomed) continue;
+      // A slave of 1.0 cannot send again what a master lost of its outputs: that success is no use.
+      const cannotResend = !speaks(session.protocolMax, '1.1');
       const isDoneThere = session.reports.some(
-        ({ runId, attempt: its, ending }) =>
-          runId === run && its === attempt && ending.kind === 'exited' && ending.code === 0,
+        ({ runId, attempt: its, ending, inline }) =>
+          (inline || !cannotResend) &&
+          runId === run &&
+          its === attempt &&
+          ending.kind === 'exited' &&
+          ending.code === 0,
       );
       if (!isDoneThere) continue;
       report('S21', `${run}.${attempt} succeeded on ${session.slave}`);

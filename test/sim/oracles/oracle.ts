@@ -15,6 +15,8 @@ export interface Session {
   slave: string | undefined;
   incarnation: string | undefined;
   reports: readonly FinishedReport[];
+  /** The highest that its slave speaks, major.minor. */
+  protocolMax: string;
   welcomed: boolean;
   isOver: boolean;
 }
