@@ -66,7 +66,13 @@ export interface Kernel {
 /** Undocumented, in Node from 0.x to 24: runs next ticks and microtasks until there are none. */
 const drain = (process as unknown as { _tickCallback: () => void })._tickCallback;
 
-export function makeKernel(onCrash: (error: unknown, life: Life | undefined) => void): Kernel {
+/** Hears each event once all that it woke has run, with what the trace is then mixed to. */
+export type OnEvent = (kind: Kind, life: Life | undefined, now: number, hash: number) => void;
+
+export function makeKernel(
+  onCrash: (error: unknown, life: Life | undefined) => void,
+  onEvent?: OnEvent,
+): Kernel {
   const heap: Entry[] = [];
   /** What is due at this very instant, in order: all of it was scheduled later than the heap's. */
   let ready: Entry[] = [];
@@ -140,6 +146,7 @@ export function makeKernel(onCrash: (error: unknown, life: Life | undefined) => 
       onCrash(error, life);
     }
     drain();
+    onEvent?.(kind, life, now, low ^ high);
   }
 
   return {

@@ -11,6 +11,7 @@ import { drawFrom } from './draw.ts';
 import { strike } from './faults.ts';
 import type { Reach } from './faults.ts';
 import { KIND, makeKernel } from './kernel.ts';
+import type { OnEvent } from './kernel.ts';
 import { makeSimMaster } from './master.ts';
 import { makeNet } from './net.ts';
 import { makeMirror } from './oracles/mirror.ts';
@@ -48,11 +49,14 @@ export interface SimulateOptions {
   timeline?: boolean;
   /** Stop at the first violation; on unless told otherwise. */
   stopsAtFirst?: boolean;
+  onEvent?: OnEvent;
 }
 
 const STUCK_AFTER_MS = 12 * 60_000;
 const LOOK_MS = 5_000;
 const VIOLATIONS_MAX = 20;
+/** Far more than any scenario takes: then it goes in a circle at one instant. */
+const EVENTS_MAX = 5_000_000;
 
 /** Plays a scenario to its end. Call it in a macrotask (`inMacrotask`). */
 export function simulate(scenario: Scenario, options: SimulateOptions = {}): Outcome {
@@ -61,7 +65,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
   const kernel = makeKernel((error, life) => {
     const stack = error instanceof Error ? error.stack : String(error);
     report('X1', `${life?.name ?? 'the world'} threw ${stack}`);
-  });
+  }, options.onEvent);
   const timeline = options.timeline ? makeTimeline(() => kernel.now) : undefined;
   const root = drawFrom(seededRandom(`world/${scenario.seed}`));
 
@@ -359,7 +363,8 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
   };
   process.on('unhandledRejection', onRejection);
   try {
-    kernel.run(() => ending !== undefined);
+    kernel.run(() => ending !== undefined || kernel.events > EVENTS_MAX);
+    if (kernel.events > EVENTS_MAX) report('X5', `no end after ${EVENTS_MAX} events`);
     if (violations.length === 0) {
       for (const oracle of oracles) oracle.onEnd?.(ending !== 'rest');
     }
