@@ -19,6 +19,7 @@ What to play:
   --runs N           that many runs; default: drawn
   --twice            play every seed twice: equal, and without a use of the real world
   --keep-going       go on after a seed that fails
+  --all              in a seed that fails, go on after what was found first
   --workers N        processes; default: one for each processor. The result does not depend on it
 
 What to do with a failure:
@@ -28,6 +29,8 @@ What to do with a failure:
   --save FILE        write the scenario, shrunk or not; kept in test/sim/regressions, the tests
                      play it
 
+  --hits             with -o json: how often each kind of fault struck a run in which state, and
+                     after which message
   -o text|json       lines for people, or one JSON value
   --help
 
@@ -78,6 +81,8 @@ export function readArgs(args: string[]): SimArgs {
     slaves: numberOf(values.slaves, '--slaves'),
     runs: numberOf(values.runs, '--runs'),
     twice: values.twice === true,
+    all: values.all === true,
+    hits: values.hits === true,
     keepsGoing: values['keep-going'] === true,
     workers: workers ?? (to - from < ALONE_MAX ? 1 : availableParallelism()),
     timeline: values.timeline === true,
@@ -106,6 +111,8 @@ function parse(args: string[]) {
         save: { type: 'string' },
         twice: { type: 'boolean' },
         'keep-going': { type: 'boolean' },
+        all: { type: 'boolean' },
+        hits: { type: 'boolean' },
         output: { type: 'string', short: 'o', default: 'text' },
         help: { type: 'boolean', short: 'h' },
       },

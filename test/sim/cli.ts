@@ -58,7 +58,8 @@ async function runRange(args: SimArgs, { say, tell, isTerminal }: Screen): Promi
     ...failure,
     again: commandOf(args, failure.seed),
   }));
-  if (args.isJson) say(JSON.stringify({ ...report, failed }));
+  const hits = args.hits ? report.hits : undefined;
+  if (args.isJson) say(JSON.stringify({ ...report, failed, hits }));
   else {
     for (const { seed, violations, again } of failed) {
       for (const line of linesOfFailure(`seed ${seed}`, violations, `${again} --timeline`)) {
@@ -78,7 +79,10 @@ async function lookAt(
   args: SimArgs,
   screen: Screen,
 ): Promise<number> {
-  const outcome = await playTwice(scenario, { timeline: args.timeline && !args.shrink });
+  const outcome = await playTwice(scenario, {
+    timeline: args.timeline && !args.shrink,
+    all: args.all === true,
+  });
   const [violation] = outcome.violations;
   const shrunk = violation && args.shrink ? await shrinkIt(scenario, violation, screen) : undefined;
   const small = shrunk?.scenario ?? scenario;

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import type { Hits } from './hits.ts';
 import { playSeed } from './play.ts';
 import type { PlayOptions } from './play.ts';
 import type { Outcome, Violation } from './world.ts';
@@ -16,7 +17,7 @@ export interface RangeOptions extends PlayOptions {
 }
 
 /** How one seed went. */
-export type SeedReport = Omit<Outcome, 'timeline'>;
+export type SeedReport = Omit<Outcome, 'timeline'> & { hits: Hits };
 
 export interface RangeReport {
   seeds: number;
@@ -31,6 +32,8 @@ export interface RangeReport {
   failed: { seed: string; violations: Violation[] }[];
   /** How often what is known to be open was seen, by oracle. */
   open: Record<string, number>;
+  /** What faults struck, if it was asked for. */
+  hits: Hits;
 }
 
 /** What a worker is asked, and what it answers. */
@@ -149,6 +152,7 @@ function sumUp(chunks: readonly ChunkReport[], keepsGoing: boolean): RangeReport
     hash: '',
     failed: [],
     open: {},
+    hits: {},
   };
   for (const report of chunks.flatMap(({ reports }) => reports)) {
     sum.seeds++;
@@ -158,6 +162,9 @@ function sumUp(chunks: readonly ChunkReport[], keepsGoing: boolean): RangeReport
     sum.clusterHours += report.virtualMs / 3_600_000;
     hash.update(report.hash);
     for (const { oracle } of report.open) sum.open[oracle] = (sum.open[oracle] ?? 0) + 1;
+    for (const [key, times] of Object.entries(report.hits)) {
+      sum.hits[key] = (sum.hits[key] ?? 0) + times;
+    }
     if (!hasFailed(report)) continue;
     sum.failed.push({ seed: report.seed, violations: report.violations });
     if (!keepsGoing) break;

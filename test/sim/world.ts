@@ -15,7 +15,7 @@ import type { OnEvent } from './kernel.ts';
 import { makeSimMaster } from './master.ts';
 import { makeNet } from './net.ts';
 import { makeMirror } from './oracles/mirror.ts';
-import type { Answer, Oracle, Sight } from './oracles/oracle.ts';
+import type { Answer, MakeOracle, Oracle, Sight } from './oracles/oracle.ts';
 import { OPEN } from './oracles/open.ts';
 import { ORACLES } from './oracles/table.ts';
 import type { Scenario, SlavePlan } from './scenario.ts';
@@ -50,13 +50,17 @@ export interface SimulateOptions {
   /** Stop at the first violation; on unless told otherwise. */
   stopsAtFirst?: boolean;
   onEvent?: OnEvent;
+  /** One that only looks, beside the oracles. */
+  observer?: MakeOracle | undefined;
 }
 
 const STUCK_AFTER_MS = 12 * 60_000;
 const LOOK_MS = 5_000;
-const VIOLATIONS_MAX = 20;
-/** Far more than any scenario takes: then it goes in a circle at one instant. */
-const EVENTS_MAX = 5_000_000;
+/** Of one oracle: what repeats itself does not hide what others find. */
+const VIOLATIONS_MAX = 5;
+/** Far more than any scenario takes: beyond, something goes in a circle. */
+const EVENTS_MAX = 200_000;
+const EVENTS_PER_RUN_MAX = 20_000;
 
 /** Plays a scenario to its end. Call it in a macrotask (`inMacrotask`). */
 export function simulate(scenario: Scenario, options: SimulateOptions = {}): Outcome {
@@ -72,7 +76,8 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
   function report(oracle: string, what: string): void {
     const list = oracle in OPEN ? open : violations;
     timeline?.add('ORACLE', `${oracle} ${what}`);
-    if (list.length < VIOLATIONS_MAX) list.push({ oracle, atMs: kernel.now / 1000, what });
+    const told = list.filter((violation) => violation.oracle === oracle).length;
+    if (told < VIOLATIONS_MAX) list.push({ oracle, atMs: kernel.now / 1000, what });
     if (list === violations && options.stopsAtFirst !== false) kernel.stop();
   }
 
@@ -231,6 +236,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     report,
   };
   oracles.push(...ORACLES.map((make) => make(sight)));
+  if (options.observer) oracles.push(options.observer(sight));
   const onChanges = hear('onChange');
   const onMasterSends = hear('onMasterSends');
   const onMasterHears = hear('onMasterHears');
@@ -347,6 +353,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
   for (const fault of scenario.faults) {
     kernel.after(fault.atMs * 1000, KIND.fault, () => {
       struck++;
+      for (const oracle of oracles) oracle.onFault?.(fault);
       timeline?.add('FAULT', brief(fault));
       strike(reach, fault);
     });
@@ -363,8 +370,9 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
   };
   process.on('unhandledRejection', onRejection);
   try {
-    kernel.run(() => ending !== undefined || kernel.events > EVENTS_MAX);
-    if (kernel.events > EVENTS_MAX) report('X5', `no end after ${EVENTS_MAX} events`);
+    const eventsMax = EVENTS_MAX + EVENTS_PER_RUN_MAX * scenario.runs.length;
+    kernel.run(() => ending !== undefined || kernel.events > eventsMax);
+    if (kernel.events > eventsMax) report('X5', `no end after ${eventsMax} events`);
     if (violations.length === 0) {
       for (const oracle of oracles) oracle.onEnd?.(ending !== 'rest');
     }

@@ -4,7 +4,7 @@ import type { ToSlave } from '../../../src/protocol/to-slave.ts';
 import type { SimProcess } from '../exec.ts';
 import type { Change, Mirror } from './mirror.ts';
 import type { BlobDisk } from '../blobs.ts';
-import type { Scenario } from '../scenario.ts';
+import type { Fault, Scenario } from '../scenario.ts';
 import type { SimSlave } from '../slave.ts';
 import type { SimMaster } from '../master.ts';
 import type { Kernel } from '../kernel.ts';
@@ -44,6 +44,8 @@ export interface Oracle {
   /** Somebody begins to ask that the slave takes work again, or has his answer. */
   onResume?: (slave: string, isOver: boolean) => void;
   onMasterServes?: () => void;
+  /** Before it strikes. */
+  onFault?: (fault: Fault) => void;
   onHeal?: () => void;
   /** The world has come to rest, or will not. */
   onEnd?: (isStuck: boolean) => void;

@@ -1,0 +1,83 @@
+/** `npm run sim:mutants`: plants each bug in a copy of what is built, and hunts it. */
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { buildMutants } from './build.ts';
+import { huntOne } from './hunt.ts';
+import type { Hunt, Range } from './hunt.ts';
+import { matrixOf, mistakenOf, survivorsOf, tableOf } from './matrix.ts';
+import { MUTANTS } from './table.ts';
+
+const HELP = `usage: npm run sim:mutants -- [--seeds N] [--ranges N] [--jobs N] [-o json] [NAME...]
+
+Plants known bugs, one at a time, and plays seeds until an oracle finds each. Ends with status 1
+if one survives that is not shown to change nothing.
+
+  --seeds N     at most so many for each bug; default 10000
+  --ranges N    independent ranges of seeds; default 1
+  --jobs N      at once; default: one for each processor
+  NAME          only these; a part of a name or a source ("dst", "own", "blind") will do`;
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+const tell = (line: string) => void process.stderr.write(`${line}\n`);
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seeds: { type: 'string', default: '10000' },
+      ranges: { type: 'string', default: '1' },
+      jobs: { type: 'string', default: String(availableParallelism()) },
+      output: { type: 'string', short: 'o', default: 'text' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) {
+    say(HELP);
+    return 0;
+  }
+  const isWanted = (text: string) =>
+    positionals.length === 0 || positionals.some((part) => text.includes(part));
+  const mutants = MUTANTS.filter(({ name, source }) => isWanted(name) || isWanted(source));
+  const root = resolve(import.meta.dirname, '..', '..', '..', '..');
+  const { base, places } = buildMutants(root, mutants);
+  const ranges = Array.from({ length: Number(values.ranges) }, (_, i): Range => {
+    const from = 1 + i * 1_000_000;
+    return { from, to: from + Number(values.seeds) - 1 };
+  });
+
+  const hunts: Hunt[] = mutants.map((mutant) => ({ mutant, found: [] }));
+  const tasks = hunts.flatMap((hunt) => ranges.map((range, index) => ({ hunt, range, index })));
+  const work = async () => {
+    for (let task = tasks.shift(); task; task = tasks.shift()) {
+      const { hunt, range, index } = task;
+      const found = await huntOne(places.get(hunt.mutant.name)!, base, range);
+      hunt.found[index] = found;
+      const { seeds, oracles } = found;
+      const how = seeds === undefined ? 'survives' : `${oracles.join(' ')} after ${seeds}`;
+      tell(`${hunt.mutant.name}: ${how}`);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(values.jobs) }, work));
+  const survivors = survivorsOf(hunts);
+  const mistaken = mistakenOf(hunts);
+  if (values.output === 'json') say(JSON.stringify({ hunts, survivors, mistaken }));
+  else present(hunts, survivors, mistaken);
+  return survivors.length + mistaken.length > 0 ? 1 : 0;
+}
+
+function present(hunts: Hunt[], survivors: string[], mistaken: string[]): void {
+  say('\nmutant                               source     seeds  found by');
+  for (const line of tableOf(hunts)) say(line);
+  say('\noracle  mutants that it found');
+  for (const [name, names] of matrixOf(hunts)) {
+    say(`${name.padEnd(7)} ${names.length === 0 ? '-' : names.join(' ')}`);
+  }
+  const counted = hunts.filter(({ mutant }) => mutant.equivalent === undefined);
+  const score = counted.length - survivors.length;
+  say(`\n${score} of ${counted.length} found, ${hunts.length - counted.length} equivalent`);
+  if (survivors.length > 0) say(`survive: ${survivors.join(', ')}`);
+  if (mistaken.length > 0) say(`called equivalent, and found: ${mistaken.join(', ')}`);
+}
+
+process.exitCode = await main();

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { editsOf, plant } from './mutant.ts';
+import { MUTANTS } from './table.ts';
+
+const root = resolve(import.meta.dirname, '../../..');
+
+test.each(MUTANTS)('$name can be planted: each of its places is there once', (mutant) => {
+  const texts = new Map<string, string>();
+  for (const edit of editsOf(mutant)) {
+    const text = texts.get(edit.file) ?? readFileSync(join(root, edit.file), 'utf8');
+    const planted = plant(text, edit);
+    expect(planted).not.toBe(text);
+    texts.set(edit.file, planted);
+  }
+});
+
+test('every mutant has a name of its own and says why', () => {
+  const names = MUTANTS.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  for (const { name, why } of MUTANTS) {
+    expect(name).toMatch(/^[a-z]+(?:-[a-z]+)*$/);
+    expect(why).not.toBe('');
+  }
+});
+
+test('all bugs of the reference are planted', () => {
+  const numbers = MUTANTS.map(({ source }) => /^dst (\d+)$/.exec(source)?.[1]).filter(Boolean);
+  expect(numbers.map(Number)).toEqual(Array.from({ length: 22 }, (_, i) => i + 1));
+});
+
+test('a place that is gone, or not the only one, is told', () => {
+  const edit = { file: 'a.ts', find: 'x', replace: 'y' };
+  expect(plant('axb', edit)).toBe('ayb');
+  expect(() => plant('ab', edit)).toThrow('a.ts has 0 of "x", one is needed');
+  expect(() => plant('axxb', edit)).toThrow('a.ts has 2 of "x", one is needed');
+});

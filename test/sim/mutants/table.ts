@@ -1,0 +1,5 @@
+import { DST } from './dst.ts';
+import type { Mutant } from './mutant.ts';
+import { OWN } from './own.ts';
+
+export const MUTANTS: readonly Mutant[] = [...DST, ...OWN];
