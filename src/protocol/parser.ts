@@ -49,7 +49,10 @@ export function encodeGoodbye(reason: string): Uint8Array {
 }
 
 /** Makes the pair of classes that socket.io asks for; each connection gets a decoder of its own. */
-export function makeParser(options: ParserOptions) {
+export function makeParser(options: ParserOptions): {
+  Encoder: typeof PacketEncoder;
+  Decoder: new () => PacketDecoder;
+} {
   return {
     Encoder: PacketEncoder,
     Decoder: class extends PacketDecoder {

@@ -2,7 +2,7 @@
 import type { Log } from '../../src/base/log.ts';
 import { isYardError } from '../../src/base/errors.ts';
 import { openMaster } from '../../src/master/master.ts';
-import type { Master } from '../../src/master/master.ts';
+import type { Master, MasterPorts } from '../../src/master/master.ts';
 import { toMaster } from '../../src/protocol/to-master.ts';
 import type { ToMaster } from '../../src/protocol/to-master.ts';
 import type { ToSlave } from '../../src/protocol/to-slave.ts';
@@ -29,6 +29,8 @@ export interface SimMasterPorts {
   leaseMs: number;
   rate: number;
   wallOffsetMs: number;
+  /** Absent: it takes no messages. */
+  rules?: MasterPorts['rules'];
   onSends: (session: Session, message: ToSlave) => void;
   onHears: (session: Session, message: ToMaster) => void;
   onCommit: (isEmpty: boolean, because: Session | undefined) => void;
@@ -86,6 +88,7 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
       allowGitFile: false,
       leaseMs: ports.leaseMs,
       baseUrl: () => 'http://master',
+      rules: ports.rules,
     });
     opening.then(
       (opened) => mine.alive && serve(opened, mine),
