@@ -1,5 +1,6 @@
 /**
- * Runs the tests once under each Node that must work. npm's `node` package would fetch the program
+ * Runs the tests once under each Node that must work, and plays the same seeds of the simulator:
+ * each must come to the same traces. `--sim` plays the seeds only. npm's `node` package would fetch the program
  * by an install script; the packages that it fetches hold it, and need none.
  */
 import { spawnSync } from 'node:child_process';
@@ -9,9 +10,32 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const given = process.argv.slice(2);
+const isSimOnly = process.argv.includes('--sim');
+const given = process.argv.slice(2).filter((word) => word !== '--sim');
 const name = `node-${process.platform}-${process.arch}`;
 const failed = [];
+const hashes = new Map();
+const SEEDS = '1..60';
+
+/** A hash over the traces of some seeds, as that Node plays them; undefined: it could not. */
+function traceHash(node) {
+  const simulator = join(root, 'dist-sim', 'test', 'sim', 'main.js');
+  const flags = ['--seeds', SEEDS, '--workers', '1', '--keep-going', '-o', 'json'];
+  const { stdout, stderr } = spawnSync(node, [simulator, ...flags], { encoding: 'utf8' });
+  try {
+    return JSON.parse(stdout).hash;
+  } catch {
+    process.stdout.write(`${stderr}\n`);
+    return undefined;
+  }
+}
+
+const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+const build = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.sim.json'], {
+  cwd: root,
+  stdio: 'inherit',
+});
+if (build.status !== 0) process.exit(1);
 
 for (const version of given.length > 0 ? given : ['20', '22', '24', '26']) {
   const directory = mkdtempSync(join(tmpdir(), `runyard-node-${version}-`));
@@ -24,13 +48,19 @@ for (const version of given.length > 0 ? given : ['20', '22', '24', '26']) {
   const node = join(bin, 'node');
   const said = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout ?? '';
   process.stdout.write(`\n== Node ${version}: ${said.trim() || `not here: ${installed.stderr}`}\n`);
-  const { status } = spawnSync(node, [join(root, 'node_modules/vitest/vitest.mjs'), 'run'], {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
-  });
-  if (status !== 0) failed.push(version);
+  const tests = join(root, 'node_modules/vitest/vitest.mjs');
+  const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
+  const { status } = isSimOnly
+    ? { status: 0 }
+    : spawnSync(node, [tests, 'run'], { cwd: root, stdio: 'inherit', env });
+  const hash = traceHash(node);
+  process.stdout.write(`simulator, seeds ${SEEDS}: hash ${hash ?? 'of none'}\n`);
+  hashes.set(version, hash);
+  if (status !== 0 || hash === undefined) failed.push(version);
   rmSync(directory, { recursive: true, force: true });
+}
+if (new Set(hashes.values()).size > 1) {
+  failed.push('the traces of the simulator, which differ');
 }
 process.stdout.write(
   failed.length === 0 ? '\nall of them pass\n' : `\nfailed: ${failed.join(', ')}\n`,
