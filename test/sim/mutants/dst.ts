@@ -105,7 +105,8 @@ export const DST: readonly Mutant[] = [
       {
         file: 'src/master/ledger.ts',
         find: `          if (isDone(cell.latest.state) && cell.latest === record) runs.delete(record.id);`,
-        replace: `          const isOver = isDone(cell.latest.state) && cell.latest.state !== 'ABORTED';
+        replace: `          const { state, context } = cell.latest;
+          const isOver = isDone(state) && (state !== 'ABORTED' || context.lost === 0);
           if (isOver && cell.latest === record) runs.delete(record.id);`,
       },
     ],

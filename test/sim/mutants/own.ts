@@ -303,6 +303,17 @@ export const OWN: readonly Mutant[] = [
   }`,
   },
   {
+    name: 'gone-at-rest',
+    source: 'own',
+    why: 'once all is well the master dies for good; planted in the world, for the core has no such act',
+    file: 'test/sim/world.ts',
+    find: `    healedAtMs = kernel.now / 1000;
+    timeline`,
+    replace: `    healedAtMs = kernel.now / 1000;
+    kernel.after((2 * scenario.leaseMs + 55_000) * 1000, KIND.world, () => master.kill(true));
+    timeline`,
+  },
+  {
     name: 'timeout-not-enforced',
     source: 'own',
     why: 'neither the slave nor the master ends what runs for too long',
