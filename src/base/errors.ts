@@ -44,6 +44,7 @@ const EDGES: Record<string, { http: number; exit: number }> = {
   slave: { http: 409, exit: 65 },
   'slave.unknown': { http: 404, exit: 65 },
   store: { http: 503, exit: 65 },
+  'store.absent': { http: 503, exit: 66 },
   'store.full': { http: 503, exit: 73 },
   'store.locked': { http: 503, exit: 75 },
   'store.readonly': { http: 503, exit: 73 },

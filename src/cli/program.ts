@@ -5,6 +5,7 @@ import { VERSION } from '../protocol/version.ts';
 import { makeBind } from './call.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDemo } from './commands/demo.ts';
+import { addFsck } from './commands/fsck.ts';
 import { addMaster } from './commands/master.ts';
 import { addRules } from './commands/rules-check.ts';
 import { addRun } from './commands/run.ts';
@@ -30,6 +31,7 @@ Exit status:
   130        the run was aborted, or you stopped waiting for it
   64         wrong flags or arguments
   65         the master cannot do that: unknown run, wrong state, unusable data
+  66         there is no state directory of that name
   69, 75     the master cannot be reached; busy, try again
   77         not allowed: token missing, invalid, or without the scope
   70, 73, 76, 78   a bug; no room or no right to write; another protocol; configuration
@@ -90,7 +92,7 @@ export function makeProgram(host: CliHost, onExit: (status: number) => void): Co
     });
   const bind = makeBind(host, onExit);
   for (const add of [addMaster, addSlave, addUp, addSubmit, addRun, addWhy]) add(program, bind);
-  for (const add of [addToken, addTrigger, addRules, addVersion, addCompletion, addDemo])
+  for (const add of [addToken, addTrigger, addRules, addFsck, addVersion, addCompletion, addDemo])
     add(program, bind);
   showUsageAfterErrors(program, '');
   return program;

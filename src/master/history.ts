@@ -13,7 +13,7 @@ export interface History {
   lastSeq: () => Promise<number>;
 }
 
-export function makeHistory(store: StateStore): History {
+export function makeHistory(store: Pick<StateStore, 'scan'>): History {
   /** The last events that were decided together before that key. */
   async function lastBefore(lt: string): Promise<EventRecord[]> {
     const range = { gte: 'event/', lt, reverse: true, limit: 1 };

@@ -330,7 +330,8 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
   };
 }
 
-function initialContext(input: RunInput): RunContext {
+/** Of a run before its first event. */
+export function initialContext(input: RunInput): RunContext {
   const make = runMachine.config.context as unknown as (args: { input: RunInput }) => RunContext;
   return make({ input });
 }

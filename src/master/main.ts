@@ -1,6 +1,7 @@
 /** Puts a master together from its real parts. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { makeApi } from '../api/server.ts';
 import { systemClock } from '../base/clock.ts';
@@ -13,6 +14,9 @@ import { toMaster } from '../protocol/to-master.ts';
 import type { ToMaster } from '../protocol/to-master.ts';
 import type { ToSlave } from '../protocol/to-slave.ts';
 import { readRules } from '../trigger/rules.ts';
+import { checkState } from './fsck/fsck.ts';
+import type { FsckOptions, FsckSummary } from './fsck/fsck.ts';
+export { formatFinding } from './fsck/finding.ts';
 import type { SlaveIdentity } from './greeting.ts';
 import { openMaster } from './master.ts';
 import type { Master } from './master.ts';
@@ -171,6 +175,14 @@ async function ensureAdmin({ credentials }: Master, directory: string, log: Log)
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${token}\n`, { mode: 0o600 });
   log.info({ file }, 'the first admin token is in this file');
+}
+
+/** Looks whether a state that no master has open keeps what is promised; changes nothing. */
+export function fsck(
+  options: Pick<FsckOptions, 'directory' | 'deep' | 'onFinding' | 'onProgress'>,
+): Promise<FsckSummary> {
+  const ports = { clock: systemClock, random: systemRandom, pid: process.pid, scratch: tmpdir() };
+  return checkState({ ...options, ...ports });
 }
 
 export interface CheckedRules {

@@ -65,7 +65,7 @@ export function makeSubmit(ports: SubmitPorts) {
       origin: { request, job, requestor, createdAt: clock.wall() },
       input: {
         blockers: [],
-        hold: request.held ? { by: by.name, note: 'held at submit' } : undefined,
+        hold: holdAtSubmit(request, by.name),
       },
     };
     if (request.key !== undefined) {
@@ -196,6 +196,11 @@ export function makeSubmit(ports: SubmitPorts) {
   }
 
   return { submit };
+}
+
+/** What a run is held by from its submission on. */
+export function holdAtSubmit({ held }: RunRequest, by: string): RunInput['hold'] {
+  return held ? { by, note: 'held at submit' } : undefined;
 }
 
 function checkArch(text: string | undefined): void {

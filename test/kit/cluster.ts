@@ -31,6 +31,7 @@ export async function startCluster(options: { leaseMs?: number } = {}) {
   const root = mkdtempSync(join(tmpdir(), 'runyard-cluster-'));
   const clock = systemClock;
   let master: Master | undefined;
+  let blobs: Awaited<ReturnType<typeof makeBlobs>> | undefined;
   const stops: (() => Promise<void>)[] = [];
 
   async function startMaster(): Promise<Master> {
@@ -41,9 +42,10 @@ export async function startCluster(options: { leaseMs?: number } = {}) {
       random: systemRandom,
       pid: process.pid,
     });
+    blobs = await makeBlobs({ directory: join(root, 'blobs') });
     const opened = await openMaster({
       store,
-      blobs: await makeBlobs({ directory: join(root, 'blobs') }),
+      blobs,
       clock,
       random: systemRandom,
       log: silentLog,
@@ -136,6 +138,9 @@ export async function startCluster(options: { leaseMs?: number } = {}) {
     root,
     get master() {
       return master!;
+    },
+    get blobs() {
+      return blobs!;
     },
     startSlave,
     async restartMaster() {

@@ -54,7 +54,8 @@ function refusalOf(records: Records, witnessed: Rev): string | undefined {
     for (const key of [...records.keys()].sort(compareKeys)) {
       check.take(openRecord(key, records.get(key)!));
     }
-    const { lastRev } = check.end().last;
+    check.checkEnd();
+    const { lastRev } = check.standing().last;
     if (lastRev < witnessed) throw gapError(lastRev + 1, witnessed);
     return undefined;
   } catch (error) {

@@ -32,10 +32,12 @@ export const FRESH_STANDING: Standing = {
 };
 
 export interface RecordCheck {
-  /** In the order of keys, each with its checksum checked already. Throws at the first fault. */
+  /** In the order of keys, each with its checksum checked already. Throws at a fault, and can go on. */
   take: (entry: Entry) => void;
   /** After the last: throws if any was newer than the end of the chain. */
-  end: () => Standing;
+  checkEnd: () => void;
+  /** After the last: what was found, also if there were faults. */
+  standing: () => Standing;
 }
 
 export function makeRecordCheck(): RecordCheck {
@@ -49,10 +51,10 @@ export function makeRecordCheck(): RecordCheck {
     if (key === ANCHOR_KEY) {
       last = anchor = decodeLink(value);
     } else if (key.startsWith(LINK_PREFIX)) {
-      const next = decodeLink(value);
-      if (key !== linkKey(next.group)) throw corrupt(`link ${next.group} is in another's place`);
-      checkSuccessor(last, next);
+      const [before, next] = [last, decodeLink(value)];
       last = next;
+      if (key !== linkKey(next.group)) throw corrupt(`link ${next.group} is in another's place`);
+      checkSuccessor(before, next);
     } else if (key.startsWith(LEASE_PREFIX)) {
       epochs.set(key.slice(LEASE_PREFIX.length), decodeLease(value));
     } else {
@@ -66,15 +68,12 @@ export function makeRecordCheck(): RecordCheck {
       else entries++;
       if (entry.rev > (newest?.rev ?? 0)) newest = entry;
     },
-    end() {
-      if (newest && newest.rev > last.lastRev) {
-        const { key, rev } = newest;
-        throw corrupt(
-          `key ${quote(key)} is of commit ${rev}, the last known one is ${last.lastRev}`,
-        );
-      }
-      return { last, anchorGroup: anchor?.group ?? 0, epochs, entries };
+    checkEnd() {
+      if (!newest || newest.rev <= last.lastRev) return;
+      const { key, rev } = newest;
+      throw corrupt(`key ${quote(key)} is of commit ${rev}, the last known one is ${last.lastRev}`);
     },
+    standing: () => ({ last, anchorGroup: anchor?.group ?? 0, epochs, entries }),
   };
 }
 

@@ -53,6 +53,13 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
   };
 }
 
+/** Throws `store.locked` where a live process holds the lock at `path`; changes nothing. */
+export async function refuseIfHeld(path: string, options: LockOptions): Promise<void> {
+  const self = await describeSelf(options);
+  const holder = await readHolder(path);
+  if (holder && (await isAlive(holder, self))) throw lockedBy(holder, path, self);
+}
+
 /** False: what was seen has changed meanwhile. */
 async function tryOnce(path: string, mine: string, self: Holder): Promise<boolean> {
   if (await linkNew(mine, path)) return true;

@@ -1,7 +1,7 @@
 import { copyFile, link, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
-import { YardError } from '../../base/errors.ts';
+import { YardError, isYardError } from '../../base/errors.ts';
 import { OWN_END, gapError } from './chain.ts';
 import { makeRecordCheck } from './check.ts';
 import type { Standing } from './check.ts';
@@ -19,6 +19,13 @@ export type Database = ClassicLevel<string, Buffer>;
 const WHOLE_BYTES_MAX = 2 ** 30;
 const SCAN_ENTRIES = 1000;
 
+/** Hears of one fault; throwing makes it the last. */
+export type OnFault = (fault: YardError) => void;
+
+const refuse: OnFault = (fault) => {
+  throw fault;
+};
+
 /**
  * Opens a copy of the database and checks everything in it, so that nothing of a damaged one is
  * touched: opening alone makes LevelDB rewrite its log and drop what it cannot read.
@@ -30,7 +37,7 @@ export async function tryOut(
   try {
     await rm(paths.trial, { recursive: true, force: true });
     await mkdir(paths.trial, { mode: 0o700 });
-    const bytes = await copyDatabase(paths.db, paths.trial);
+    const bytes = await copyDatabase(paths.db, paths.trial, linkOrCopy);
     return await checkCopy(paths, options.whole ?? bytes <= WHOLE_BYTES_MAX);
   } catch (error) {
     throw storeError(error, paths.db, 'store.corrupt');
@@ -41,10 +48,14 @@ export async function tryOut(
 
 /**
  * Copies the files that LevelDB will read, and no others; returns how many bytes there are. Tables
- * never change once written and are linked. One that is not in the manifest must not be: LevelDB
- * may give its number out again, and would then write through the link.
+ * never change once written and are only placed, as links. One that is not in the manifest must not
+ * be: LevelDB may give its number out again, and would then write through the link.
  */
-async function copyDatabase(from: string, to: string): Promise<number> {
+export async function copyDatabase(
+  from: string,
+  to: string,
+  place: (source: string, target: string) => Promise<void>,
+): Promise<number> {
   const { name: manifest, tables } = await readManifest(from);
   const names = await readdir(from);
   let bytes = 0;
@@ -55,7 +66,7 @@ async function copyDatabase(from: string, to: string): Promise<number> {
     const source = join(from, name);
     const found = (await stat(source)).size;
     if (found !== size) throw corrupt(`${source} has ${found} bytes of ${size}`);
-    await linkOrCopy(source, join(to, name));
+    await place(source, join(to, name));
     bytes += size;
   }
   for (const name of names) {
@@ -81,39 +92,63 @@ async function checkCopy(paths: StatePaths, whole: boolean): Promise<Standing> {
   const db: Database = new ClassicLevel(paths.trial, { valueEncoding: 'buffer' });
   await db.open({ createIfMissing: false });
   try {
-    const standing = await checkRecords(db, whole);
-    const witnessed = readWitness(paths.witness);
-    const { lastRev } = standing.last;
-    if (lastRev < witnessed) throw gapError(lastRev + 1, witnessed);
-    return standing;
+    return await checkRecords(db, { witness: paths.witness, whole });
   } finally {
     await db.close();
   }
 }
 
-async function checkTables({ trial, db }: StatePaths): Promise<void> {
+/** Checks every block of the tables in `trial`; a fault names the file in `db` that it stands for. */
+export async function checkTables(
+  { trial, db }: Pick<StatePaths, 'trial' | 'db'>,
+  onFault: OnFault = refuse,
+): Promise<void> {
   for (const name of await readdir(trial)) {
     if (!/\.(ldb|sst)$/.test(name)) continue;
     const fault = findTableFault(await readFile(join(trial, name)));
-    if (fault !== undefined) throw corrupt(`${join(db, name)} ${fault}`);
+    if (fault !== undefined) onFault(corrupt(`${join(db, name)} ${fault}`));
   }
 }
 
-/** Checks every record, the chain from its anchor on, and that no record is newer than its end. */
-async function checkRecords(db: Database, whole: boolean): Promise<Standing> {
+/**
+ * Checks every record, the chain from its anchor on, that no record is newer than its end, and that
+ * its end is not older than what the witness saw. Goes on after a fault that `onFault` bears.
+ */
+export async function checkRecords(
+  db: Database,
+  { witness, whole }: { witness: string; whole: boolean },
+  onFault: OnFault = refuse,
+): Promise<Standing> {
   const check = makeRecordCheck();
-  for await (const entry of allRecords(db, whole)) check.take(entry);
-  return check.end();
+  for await (const [key, record] of allRecords(db, whole)) {
+    bearing(onFault, () => check.take(openRecord(key, record)));
+  }
+  bearing(onFault, check.checkEnd);
+  const standing = check.standing();
+  bearing(onFault, () => {
+    const witnessed = readWitness(witness);
+    if (standing.last.lastRev < witnessed) throw gapError(standing.last.lastRev + 1, witnessed);
+  });
+  return standing;
 }
 
-async function* allRecords(db: Database, whole: boolean): AsyncGenerator<Entry> {
+function bearing(onFault: OnFault, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!isYardError(error)) throw error;
+    onFault(error);
+  }
+}
+
+async function* allRecords(db: Database, whole: boolean): AsyncGenerator<[string, Buffer]> {
   const range = whole ? {} : { lt: OWN_END };
   const iterator = db.iterator({ ...range, fillCache: false, highWaterMarkBytes: 2 ** 20 });
   try {
     for (;;) {
       const records = await iterator.nextv(SCAN_ENTRIES);
       if (records.length === 0) return;
-      for (const [key, record] of records) yield openRecord(key, record);
+      yield* records;
     }
   } finally {
     await iterator.close();
