@@ -70,18 +70,19 @@ export function makeFileSpool(workDir: string): Spool {
       const report = finishedReport.safeParse(readRecord(bytes, first.end)?.value).data;
       return { assignment, report: report && keyOf(report) === key ? report : undefined };
     },
-    async keepEpoch(masterEpoch) {
-      const path = join(workDir, 'epoch');
-      writeFileSync(`${path}.new`, packr.pack(masterEpoch));
-      renameSync(`${path}.new`, path);
-    },
+    keepEpoch: async (masterEpoch) => replace(join(workDir, 'epoch'), masterEpoch),
     async readEpoch() {
       const epoch = unpackOrNothing(readOrNothing(join(workDir, 'epoch')));
       return typeof epoch === 'number' ? epoch : 0;
     },
     keepDrained: async (drained) => replace(join(workDir, 'drained'), drained),
-    readDrained: async () => read(join(workDir, 'drained')) === true,
+    readDrained: async () => unpackOrNothing(readOrNothing(join(workDir, 'drained'))) === true,
   };
+}
+
+function replace(path: string, value: unknown): void {
+  writeFileSync(`${path}.new`, packr.pack(value));
+  renameSync(`${path}.new`, path);
 }
 
 function recordOf(value: unknown): Buffer {

@@ -60,7 +60,7 @@ export function startLoad(world: World, draw: Draw, concurrency: number): Load {
       answers.push({ kind: 'aborted', status });
     }
     for (;;) {
-      const status = await insist(() => client.waitRun(runId, 5000, given.signal));
+      const status = await insist(() => client.waitRun(runId, 5000));
       answers.push({ kind: 'status', status });
       if (isDone(status.state)) break;
     }

@@ -9,7 +9,6 @@ import type { StatePaths } from './directory.ts';
 import { DAMAGE_HINT, storeError } from './failures.ts';
 import { readManifest } from './manifest.ts';
 import { openRecord } from './record.ts';
-import type { Entry } from './port.ts';
 import { findTableFault } from './sstable.ts';
 import { readWitness } from './witness.ts';
 
