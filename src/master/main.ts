@@ -1,5 +1,6 @@
 /** Puts a master together from its real parts. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -90,6 +91,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     allowGitFile: options.allowGitFile ?? false,
     leaseMs: options.leaseMs ?? LEASE_MS,
     baseUrl: () => url,
+    keepCapsule: (name, text) => keepIn(join(directory, 'breaches'), name, text),
     rules: rules && { rules, bundleOf: (task) => bundleOf(options, blobs.port, task) },
   });
   const { service } = master;
@@ -122,6 +124,15 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
         await master.stop();
       })()),
   };
+}
+
+/** So many files, and no more, whatever goes wrong. */
+const BREACHES_MAX = 100;
+
+async function keepIn(directory: string, name: string, text: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  if ((await readdir(directory)).length >= BREACHES_MAX) return;
+  await writeFile(join(directory, name), text, { mode: 0o600 });
 }
 
 /** The blob store may be opened only once the state's lock is held: at its first use. */

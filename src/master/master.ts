@@ -9,6 +9,8 @@ import type { Log } from '../base/log.ts';
 import { makeIds } from '../base/random.ts';
 import type { Random } from '../base/random.ts';
 import { makeArchive } from './archive.ts';
+import { makeBreachKeeper } from './breaches.ts';
+import type { KeepCapsule } from './breaches.ts';
 import { makeCredentials } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import { makeHub } from './hub.ts';
@@ -16,6 +18,7 @@ import type { Hub } from './hub.ts';
 import { makeMessageTaker } from './messages.ts';
 import type { MessagePorts, MessageTaker } from './messages.ts';
 import { makeMetrics } from './metrics.ts';
+import { makeMonitor } from './monitor.ts';
 import { makeOutputKeeper } from './outputs.ts';
 import { makeService } from './service.ts';
 import type { BlobStore, StateStore } from './store/port.ts';
@@ -35,6 +38,8 @@ export interface MasterPorts {
   baseUrl: () => string;
   /** Absent: no messages are taken. */
   rules?: Pick<MessagePorts, 'rules' | 'bundleOf'> | undefined;
+  /** Keeps what shows a broken invariant; absent: it is only counted and logged. */
+  keepCapsule?: KeepCapsule | undefined;
 }
 
 export interface Master {
@@ -61,6 +66,9 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
   if (!fence) throw new YardError('store.locked', 'another master owns this store');
   const archive = makeArchive(store);
   const yard = makeYard({ store, archive, fence, clock, ids, log });
+  const { historyOf } = archive;
+  const monitor = makeMonitor(makeBreachKeeper({ log, historyOf, keep: ports.keepCapsule }));
+  yard.onEvents(monitor.hear);
   const outputs = makeOutputKeeper({
     blobs,
     log,
@@ -96,7 +104,7 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
     allowGitFile,
     messages: () => taker,
     drained: hub.drained,
-    metrics: makeMetrics({ yard, hub, clock }),
+    metrics: makeMetrics({ yard, hub, clock, breaches: monitor.counts }),
   });
   if (ports.rules) {
     const arches = () => [...new Set([...yard.rooms.values()].map(({ arch }) => arch))].sort();

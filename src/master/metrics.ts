@@ -6,8 +6,15 @@ import { VERSION } from '../protocol/version.ts';
 import type { Hub } from './hub.ts';
 import type { Yard } from './yard.ts';
 
-export function makeMetrics(ports: { yard: Yard; hub: Hub; clock: Clock }): () => Promise<string> {
-  const { yard, hub } = ports;
+export interface MetricsPorts {
+  yard: Yard;
+  hub: Hub;
+  clock: Clock;
+  /** By the name of the invariant. */
+  breaches: ReadonlyMap<string, number>;
+}
+
+export function makeMetrics({ yard, hub, breaches }: MetricsPorts): () => Promise<string> {
   const registry = new Registry();
   const registers = [registry];
   // Counted by hand: a counter of the registry costs more for each event than the event itself.
@@ -34,6 +41,16 @@ export function makeMetrics(ports: { yard: Yard; hub: Hub; clock: Clock }): () =
     labelNames: ['result'],
     buckets: [0.01, 0.1, 1, 10, 60, 300, 1800, 7200],
     registers,
+  });
+  new Counter({
+    name: 'runyard_invariant_breaches_total',
+    help: 'Promises that this master found broken since its start; any is a bug.',
+    labelNames: ['invariant'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [invariant, count] of breaches) this.inc({ invariant }, count);
+    },
   });
   const slaves = new Gauge({
     name: 'runyard_slaves',

@@ -3,7 +3,7 @@
  * history and what clients were told through the simulator's oracles, and the tasks' own marks tell
  * which attempts ran, where, and how they ended.
  */
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
 import { systemRandom } from '../../src/base/random.ts';
@@ -53,6 +53,8 @@ export async function judge(evidence: Evidence): Promise<Verdict> {
     onFinding: (finding) => violations.push(formatFinding(finding)),
     ...ports,
   });
+  const breaches = join(evidence.state, 'breaches');
+  for (const name of existsSync(breaches) ? readdirSync(breaches) : []) report('monitor', name);
   const state = await openReadOnly(evidence.state, { scratch, onFault: () => {}, ...ports });
   if (!state) return { violations, runs, events, started: 0 };
   const mirror = makeMirror(report);
