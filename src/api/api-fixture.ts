@@ -159,6 +159,7 @@ type BlobCalls = Pick<
   | 'putBundle'
   | 'statBundle'
   | 'openBundle'
+  | 'openBackup'
 >;
 
 function blobAnswers(asked: Asked[], note: Note): BlobCalls {
@@ -188,6 +189,10 @@ function blobAnswers(asked: Asked[], note: Note): BlobCalls {
     async openBundle(id) {
       asked.push(['openBundle', id]);
       return { body: Readable.from(['abc']), bytes: 3 };
+    },
+    openBackup() {
+      asked.push(['openBackup']);
+      return Readable.from(['all of it']);
     },
   };
 }

@@ -93,6 +93,7 @@ test.each<[string, (client: Client) => Promise<unknown>, unknown, unknown]>([
     BUNDLE_ID,
   ],
   ['openBundle', (c) => textOf(c.openBundle(BUNDLE_ID)), 'abc', BUNDLE_ID],
+  ['openBackup', (c) => textOf(c.openBackup()), 'all of it', undefined],
   ['openArtifact', (c) => textOf(c.openArtifact('r1', 'a/b ?')), '<script>', 'r1'],
   ['openOutput', (c) => textOf(c.followOutput('r1', 'stderr')), '0123456789', 'r1'],
   [

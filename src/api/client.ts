@@ -175,6 +175,7 @@ function otherCalls(ask: Ask) {
     async revokeToken(id: string): Promise<void> {
       await ask.response('DELETE', `/api/tokens/${segment(id)}`);
     },
+    openBackup: () => ask.bytes('/api/backup'),
     version: () => ask.json<{ version: string; protocol: string; node: string }>('GET', '/version'),
     async metrics(): Promise<string> {
       return (await ask.response('GET', '/metrics')).text();

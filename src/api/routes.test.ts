@@ -195,6 +195,7 @@ const CASES: Record<string, Case> = {
     asked: ['revokeToken', 't1', anonymous],
     answer: '',
   },
+  'GET /api/backup': { path: '/api/backup', asked: ['openBackup'], answer: 'all of it' },
   'GET /metrics': { path: '/metrics', asked: ['metrics'], answer: 'runyard_runs 1\n' },
   'GET /livez': { path: '/livez', answer: { ok: true } },
   'GET /readyz': { path: '/readyz', answer: { ready: true, checks: { store: 'ok' } } },
@@ -241,6 +242,7 @@ const MAY: Record<string, string[]> = {
   'PUT /api/bundles/:id': ['submit'],
   'POST /api/messages': ['trigger'],
   'POST /api/tokens': [],
+  'GET /api/backup': [],
   'GET /api/tokens': [],
   'DELETE /api/tokens/:id': [],
 };

@@ -39,6 +39,7 @@ export interface Client {
 
   createToken: (request: TokenRequest) => Promise<CreatedToken>;
   listTokens: () => Promise<ListedToken[]>;
+  openBackup: () => AsyncIterable<Uint8Array>;
   revokeToken: (id: string) => Promise<void>;
 }
 

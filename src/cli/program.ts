@@ -5,6 +5,7 @@ import { VERSION } from '../protocol/version.ts';
 import { makeBind } from './call.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDemo } from './commands/demo.ts';
+import { addBackup, addRestore } from './commands/backup.ts';
 import { addFsck } from './commands/fsck.ts';
 import { addMaster } from './commands/master.ts';
 import { addRules } from './commands/rules-check.ts';
@@ -92,7 +93,17 @@ export function makeProgram(host: CliHost, onExit: (status: number) => void): Co
     });
   const bind = makeBind(host, onExit);
   for (const add of [addMaster, addSlave, addUp, addSubmit, addRun, addWhy]) add(program, bind);
-  for (const add of [addToken, addTrigger, addRules, addFsck, addVersion, addCompletion, addDemo])
+  for (const add of [
+    addToken,
+    addTrigger,
+    addRules,
+    addFsck,
+    addBackup,
+    addRestore,
+    addVersion,
+    addCompletion,
+    addDemo,
+  ])
     add(program, bind);
   showUsageAfterErrors(program, '');
   return program;

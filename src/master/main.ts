@@ -15,6 +15,8 @@ import { toMaster } from '../protocol/to-master.ts';
 import type { ToMaster } from '../protocol/to-master.ts';
 import type { ToSlave } from '../protocol/to-slave.ts';
 import { readRules } from '../trigger/rules.ts';
+import { backUpState, restoreState } from './backup.ts';
+import type { BackupPorts, BackupSummary, RestoreSummary } from './backup.ts';
 import { checkState } from './fsck/fsck.ts';
 import type { FsckOptions, FsckSummary } from './fsck/fsck.ts';
 export { formatFinding } from './fsck/finding.ts';
@@ -192,8 +194,21 @@ async function ensureAdmin({ credentials }: Master, directory: string, log: Log)
 export function fsck(
   options: Pick<FsckOptions, 'directory' | 'deep' | 'onFinding' | 'onProgress'>,
 ): Promise<FsckSummary> {
-  const ports = { clock: systemClock, random: systemRandom, pid: process.pid, scratch: tmpdir() };
-  return checkState({ ...options, ...ports });
+  return checkState({ ...options, ...machinePorts() });
+}
+
+/** Backs up a state; where a master has it open, `live` asks that for its store. */
+export function backUp(options: Parameters<typeof backUpState>[0]): Promise<BackupSummary> {
+  return backUpState(options, machinePorts());
+}
+
+/** Makes a state of a backup. */
+export function restore(options: Parameters<typeof restoreState>[0]): Promise<RestoreSummary> {
+  return restoreState(options, machinePorts());
+}
+
+function machinePorts(): BackupPorts {
+  return { clock: systemClock, random: systemRandom, pid: process.pid, scratch: tmpdir() };
 }
 
 export interface CheckedRules {

@@ -9,6 +9,7 @@ import type { Log } from '../base/log.ts';
 import { makeIds } from '../base/random.ts';
 import type { Random } from '../base/random.ts';
 import { makeArchive } from './archive.ts';
+import { streamBackup } from './backup-stream.ts';
 import { makeBreachKeeper } from './breaches.ts';
 import type { KeepCapsule } from './breaches.ts';
 import { makeCredentials } from './credentials.ts';
@@ -91,6 +92,7 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
   await yard.open();
   await credentials.load();
   let taker: MessageTaker | undefined;
+  let backedUpAt: number | undefined;
   const service = makeService({
     yard,
     store,
@@ -104,7 +106,8 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
     allowGitFile,
     messages: () => taker,
     drained: hub.drained,
-    metrics: makeMetrics({ yard, hub, clock, breaches: monitor.counts }),
+    metrics: makeMetrics({ yard, hub, breaches: monitor.counts, backedUpAt: () => backedUpAt }),
+    openBackup: () => streamBackup(store, () => (backedUpAt = clock.wall())),
   });
   if (ports.rules) {
     const arches = () => [...new Set([...yard.rooms.values()].map(({ arch }) => arch))].sort();

@@ -1,6 +1,5 @@
 /** Figures for Prometheus; names and labels after secops.md part 7, no ids as labels. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Clock } from '../base/clock.ts';
 import { isDone } from '../protocol/run.ts';
 import { VERSION } from '../protocol/version.ts';
 import type { Hub } from './hub.ts';
@@ -9,12 +8,18 @@ import type { Yard } from './yard.ts';
 export interface MetricsPorts {
   yard: Yard;
   hub: Hub;
-  clock: Clock;
   /** By the name of the invariant. */
   breaches: ReadonlyMap<string, number>;
+  /** When a backup of the store was last taken whole, since the start. */
+  backedUpAt: () => number | undefined;
 }
 
-export function makeMetrics({ yard, hub, breaches }: MetricsPorts): () => Promise<string> {
+export function makeMetrics({
+  yard,
+  hub,
+  breaches,
+  backedUpAt,
+}: MetricsPorts): () => Promise<string> {
   const registry = new Registry();
   const registers = [registry];
   // Counted by hand: a counter of the registry costs more for each event than the event itself.
@@ -50,6 +55,14 @@ export function makeMetrics({ yard, hub, breaches }: MetricsPorts): () => Promis
     collect() {
       this.reset();
       for (const [invariant, count] of breaches) this.inc({ invariant }, count);
+    },
+  });
+  new Gauge({
+    name: 'runyard_backup_last_success_timestamp_seconds',
+    help: 'When the store was last backed up whole while this master served; 0: not yet.',
+    registers,
+    collect() {
+      this.set((backedUpAt() ?? 0) / 1000);
     },
   });
   const slaves = new Gauge({

@@ -36,6 +36,7 @@ export interface ServicePorts {
   metrics: () => Promise<string>;
   /** Resolves when a slave that is being drained will start nothing more. */
   drained: (slave: string) => Promise<void>;
+  openBackup: MasterService['openBackup'];
 }
 
 const BUNDLE_BYTES_MAX = 4 * 2 ** 30;
@@ -49,6 +50,7 @@ export function makeService(ports: ServicePorts): MasterService {
     submit,
     watch: makeWatch(yard, archive),
     metrics: ports.metrics,
+    openBackup: ports.openBackup,
     async readiness() {
       const { writable } = await store.health();
       const checks = { store: writable ? 'ok' : 'not writable' };

@@ -123,6 +123,9 @@ export interface MasterService {
   statBundle: (id: string) => Promise<{ id: string; bytes: number }>;
   openBundle: (id: string) => Promise<{ body: Readable; bytes: number }>;
 
+  /** One snapshot of the store as a stream, while the master serves on. */
+  openBackup: () => Readable;
+
   /** Takes one raw message through triggers and rules. */
   takeMessage: (raw: unknown, by: Principal) => Promise<MessageOutcome>;
 

@@ -1,5 +1,5 @@
 /** Real processes, sockets, disks and tasks under faults, and whether what was promised was kept. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '../../src/base/random.ts';
@@ -96,7 +96,12 @@ export async function chaosRound(options: ChaosOptions): Promise<ChaosResult> {
     load?.stop();
     await world?.killAll();
     network.remove();
-    disk?.remove();
+    if (disk) {
+      // What shows a violation outlives the disk that it was on.
+      if (world && violations.length > 0)
+        cpSync(world.state, join(root, 'state'), { recursive: true });
+      disk.remove();
+    }
     if (violations.length === 0) rmSync(root, { recursive: true, force: true, maxRetries: 5 });
   }
 }

@@ -27,6 +27,17 @@ export const health: Route[] = [
   },
   {
     method: 'GET',
+    path: '/api/backup',
+    scope: 'admin',
+    summary: 'One snapshot of the store, as "runyard backup" takes it.',
+    answer: 'application/octet-stream',
+    handle({ request, reply, service }) {
+      void reply.header('content-type', 'application/octet-stream');
+      return request.method === 'HEAD' ? reply.send() : reply.send(service.openBackup());
+    },
+  },
+  {
+    method: 'GET',
     path: '/livez',
     scope: 'none',
     summary: 'Whether the process answers.',

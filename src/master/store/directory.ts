@@ -1,6 +1,6 @@
-import { open, readFile, readdir, rename, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { YardError, quote } from '../../base/errors.ts';
 import { formatInstant } from '../../base/units.ts';
 import { DAMAGE_HINT } from './failures.ts';
@@ -91,6 +91,19 @@ function parseMarker(text: string, path: string): Marker {
   const { schema } = marker;
   if (!Number.isInteger(schema) || schema! < 1) throw corrupt(`${path} names no schema`);
   return marker as Marker;
+}
+
+/** Makes its parents too. Node's own way to do so says "not found" on a read-only file system. */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await makeDirectory(path);
+  }
 }
 
 /** Before the first database is made, so that whoever finds half of it knows what it is. */

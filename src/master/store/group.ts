@@ -96,7 +96,7 @@ export function holds(lease: { epoch: number; held: boolean } | undefined, fence
   return lease !== undefined && lease.held && lease.epoch === fence.epoch;
 }
 
-function encodeLease(epoch: number, holder: string): Uint8Array {
+export function encodeLease(epoch: number, holder: string): Uint8Array {
   return Buffer.from(JSON.stringify({ epoch, holder }));
 }
 

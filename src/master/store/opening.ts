@@ -1,9 +1,7 @@
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import type { Clock } from '../../base/clock.ts';
 import { YardError } from '../../base/errors.ts';
-import { inspectState, markCreating, markReady } from './directory.ts';
+import { inspectState, makeDirectory, markCreating, markReady } from './directory.ts';
 import type { StatePaths } from './directory.ts';
 import { DAMAGE_HINT, storeError } from './failures.ts';
 import { takeLock } from './lock.ts';
@@ -45,19 +43,6 @@ export function openState(paths: StatePaths, options: LockOptions): Promise<Open
       throw error;
     }
   });
-}
-
-/** Makes its parents too. Node's own way to do so says "not found" on a read-only file system. */
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
-    if (code !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeDirectory(dirname(path));
-    await makeDirectory(path);
-  }
 }
 
 async function openReady(paths: StatePaths, lock: Lock): Promise<OpenState> {

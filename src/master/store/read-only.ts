@@ -16,7 +16,8 @@ import { storeError } from './failures.ts';
 import { refuseIfHeld } from './lock.ts';
 import type { LockOptions } from './lock.ts';
 import { openRecord } from './record.ts';
-import type { Entry, Key, Range, Rev } from './port.ts';
+import { backUp } from './reading.ts';
+import type { Entry, Key, Range, Rev, StateStore } from './port.ts';
 import { checkRecords, checkTables, copyDatabase } from './trial.ts';
 import type { Database, OnFault } from './trial.ts';
 
@@ -29,6 +30,8 @@ export interface ReadOnlyState {
   scan: (range: Range) => AsyncGenerator<Entry>;
   getMany: (keys: readonly Key[]) => Promise<(Entry | undefined)[]>;
   blobs: BlobReader;
+  /** Streams all of it in the format of `backup.ts`; throws where a record is damaged. */
+  backup: StateStore['backup'];
   /** Throws `store.locked` if a master took the directory meanwhile: what was read may be mixed. */
   close: () => Promise<void>;
 }
@@ -156,6 +159,7 @@ function makeState(
       stat: (key) => findStat(blobPathsOf(blobRoot, key)),
       digest: (key, bytes) => digestAt(blobPathsOf(blobRoot, key).sealed, bytes),
     },
+    backup: (sink) => backUp(db, sink),
     async close() {
       await db.close();
       await remove();
