@@ -52,6 +52,7 @@ const EDGES: Record<string, { http: number; exit: number }> = {
   'store.locked': { http: 503, exit: 75 },
   'store.readonly': { http: 503, exit: 73 },
   'store.schema_newer': { http: 503, exit: 78 },
+  'store.schema_older': { http: 503, exit: 78 },
   task: { http: 400, exit: 65 },
   token: { http: 400, exit: 65 },
   'token.unknown': { http: 404, exit: 65 },

@@ -17,8 +17,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { isYardError } from '../../base/errors.ts';
 import { seededRandom } from '../../base/random.ts';
 import { linkKey } from './chain.ts';
-import { contentOf, openAt, optionsOf, treeOf } from './level-fixture.ts';
-import { checkLevelStore, makeLevelStore } from './level.ts';
+import { checkAt, contentOf, openAt, optionsOf, treeOf } from './level-fixture.ts';
+import { makeLevelStore } from './level.ts';
 import { checksum, makeRecordWriter, openRecord } from './record.ts';
 
 /** A state with tables of several blocks, links and a log; made once, damaged in copies. */
@@ -50,7 +50,7 @@ beforeEach(() => {
 afterEach(() => rmSync(state, { recursive: true, force: true }));
 
 test('what is whole opens with everything in it', async () => {
-  expect(await checkLevelStore(optionsOf(state))).toEqual({ rev: lastRev, entries: content.size });
+  expect(await checkAt(state)).toEqual({ rev: lastRev, entries: content.size });
   const { store } = await openAt(state);
   expect(await contentOf(store)).toEqual(content);
   expect(content.size).toBe(60 * 3 * 4 - 60);
@@ -90,7 +90,9 @@ describe('a damaged store is refused by name, and no byte of it is touched', () 
   test.each(cases)('%s', async (_, code, damage) => {
     await damage();
     await expectRefusal(code);
-    await expect(checkLevelStore(optionsOf(state))).rejects.toMatchObject({ code });
+    const before = treeOf(state);
+    await expect(checkAt(state)).rejects.toMatchObject({ code });
+    expect(treeOf(state)).toEqual(before);
   });
 });
 

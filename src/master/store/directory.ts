@@ -5,8 +5,11 @@ import { YardError, quote } from '../../base/errors.ts';
 import { formatInstant } from '../../base/units.ts';
 import { DAMAGE_HINT } from './failures.ts';
 
-/** The schema that this program reads and writes. */
-export const SCHEMA = 1;
+/**
+ * The schema that this program reads and writes. 1 kept whole snapshots below `run/` and requests
+ * beside them; 2 keeps rows below `live/` and `done/`, and what never changes below `origin/`.
+ */
+export const SCHEMA = 2;
 const FORMAT = 'runyard-state';
 
 export interface StatePaths {
@@ -42,7 +45,7 @@ interface Marker {
   creating?: true;
 }
 
-/** Throws for a directory that is not ours, is newer than we are, or is not whole. */
+/** Throws for a directory that is not ours, of another schema, or not whole. */
 export async function inspectState(paths: StatePaths): Promise<StateKind> {
   const { root } = paths;
   const found = await ifThere(statIfPossible(root));
@@ -58,6 +61,11 @@ export async function inspectState(paths: StatePaths): Promise<StateKind> {
   if (marker.schema > SCHEMA) {
     throw new YardError('store.schema_newer', `${marker.schema}>${SCHEMA} in ${root}`, {
       hint: 'start the newer release that wrote it',
+    });
+  }
+  if (marker.schema < SCHEMA) {
+    throw new YardError('store.schema_older', `${marker.schema}<${SCHEMA} in ${root}`, {
+      hint: 'let its runs end with the release that wrote it, and begin with an empty --state',
     });
   }
   if (marker.creating) return 'creating';

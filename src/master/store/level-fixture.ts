@@ -5,13 +5,30 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pid } from 'node:process';
 import { systemClock } from '../../base/clock.ts';
+import type { YardError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import { makeLevelStore } from './level.ts';
 import type { LevelStoreOptions } from './level.ts';
 import type { Fence, StateStore } from './port.ts';
+import { openReadOnly } from './read-only.ts';
 
 export function optionsOf(directory: string): LevelStoreOptions {
   return { directory, clock: systemClock, random: systemRandom, pid };
+}
+
+/** Reads a whole state that no master has open, as fsck does; throws the first fault. */
+export async function checkAt(directory: string): Promise<{ rev: number; entries: number }> {
+  const onFault = (fault: YardError) => {
+    throw fault;
+  };
+  const opened = await openReadOnly(directory, {
+    ...optionsOf(directory),
+    scratch: tmpdir(),
+    onFault,
+  });
+  const { rev, entries } = opened!;
+  await opened!.close();
+  return { rev, entries };
 }
 
 export async function openAt(

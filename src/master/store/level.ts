@@ -5,7 +5,7 @@ import type { Random } from '../../base/random.ts';
 import { OWN_END } from './chain.ts';
 import { pathsOf } from './directory.ts';
 import { makeGroupWriter } from './group-writer.ts';
-import { checkState, openState } from './opening.ts';
+import { openState } from './opening.ts';
 import type { OpenState } from './opening.ts';
 import { OPS_MAX, VALUE_BYTES_MAX, checkKey, makeCommitQueue } from './queue.ts';
 import type { CommitQueue } from './queue.ts';
@@ -97,11 +97,4 @@ export function makeLevelStore(options: LevelStoreOptions): StateStore {
       return { writable: opened?.queue.isOpen() ?? false, freeBytes: bavail * bsize };
     },
   };
-}
-
-/** Checks every record of a state directory that no master has open; throws what `open` would. */
-export function checkLevelStore(
-  options: LevelStoreOptions,
-): Promise<{ rev: Rev; entries: number }> {
-  return checkState(pathsOf(options.directory), options);
 }

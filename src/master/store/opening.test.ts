@@ -5,8 +5,8 @@ import { ClassicLevel } from 'classic-level';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { linkKey } from './chain.ts';
 import { pathsOf } from './directory.ts';
-import { contentOf, openAt, optionsOf, treeOf } from './level-fixture.ts';
-import { checkLevelStore, makeLevelStore } from './level.ts';
+import { checkAt, contentOf, openAt, optionsOf, treeOf } from './level-fixture.ts';
+import { makeLevelStore } from './level.ts';
 import { tryOut } from './trial.ts';
 
 let root: string;
@@ -19,7 +19,7 @@ afterEach(() => rmSync(root, { recursive: true }));
 
 describe('a first start', () => {
   test('makes the directory, and what was committed is there on the next', async () => {
-    expect(await checkLevelStore(optionsOf(state))).toEqual({ rev: 0, entries: 0 });
+    await expect(checkAt(state)).rejects.toMatchObject({ code: 'store.absent' });
     expect(existsSync(state)).toBe(false);
     const first = await openAt(state);
     await first.store.commit({ fence: first.fence, ops: [put('a', '1')] });
@@ -107,7 +107,18 @@ describe('what is not ours is refused and left alone', () => {
     const marker = JSON.parse(readFileSync(path, 'utf8')) as object;
     writeFileSync(path, JSON.stringify({ ...marker, schema: 7 }));
     const error = await expectRefusal('store.schema_newer');
-    expect(error.message).toContain('store.schema_newer: 7>1');
+    expect(error.message).toContain('store.schema_newer: 7>2');
+  });
+
+  test('the state of a release before rows and origins, in which it would find no run', async () => {
+    await (await openAt(state)).store.close();
+    const path = join(state, 'RUNYARD');
+    const marker = JSON.parse(readFileSync(path, 'utf8')) as object;
+    writeFileSync(path, JSON.stringify({ ...marker, schema: 1 }));
+    const error = await expectRefusal('store.schema_older');
+    expect(error.message).toMatch(
+      /^store\.schema_older: 1<2 in .*, let its runs end with the release/,
+    );
   });
 });
 
@@ -120,7 +131,7 @@ test('two masters do not open one state: the second is told who has it', async (
       new RegExp(`by pid ${process.pid} since \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d`),
     ),
   });
-  await expect(checkLevelStore(optionsOf(state))).rejects.toMatchObject({ code: 'store.locked' });
+  await expect(checkAt(state)).rejects.toMatchObject({ code: 'store.locked' });
   await store.close();
   await (await openAt(state)).store.close();
 });

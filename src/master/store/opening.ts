@@ -107,24 +107,6 @@ async function checkEmpty(db: Database): Promise<void> {
   throw new YardError('store.corrupt', what, { hint: DAMAGE_HINT });
 }
 
-/** Checks everything in a state directory that no master has open, however large it is. */
-export function checkState(
-  paths: StatePaths,
-  options: LockOptions,
-): Promise<{ rev: number; entries: number }> {
-  return named(paths, async () => {
-    const kind = await inspectState(paths);
-    if (kind !== 'ready') return { rev: 0, entries: 0 };
-    const lock = await takeLock(paths.lock, options);
-    try {
-      const { last, entries } = await tryOut(paths, { whole: true });
-      return { rev: last.lastRev, entries };
-    } finally {
-      await lock.release();
-    }
-  });
-}
-
 async function named<T>(paths: StatePaths, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
