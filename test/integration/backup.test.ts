@@ -200,10 +200,9 @@ describe('of a running master', () => {
       ['newer', ['--epoch', '3'], true],
     ] as const) {
       const state = join(yard.root, name);
-      expect(await yard.run('restore', ...flags, join(yard.root, 'backup'), state)).toMatchObject({
-        code: 0,
-      });
-      expect(await yard.run('fsck', state)).toMatchObject({ code: 0 });
+      const made = await runyard('restore', ...flags, join(yard.root, 'backup'), state);
+      expect(made).toMatchObject({ status: 0, stderr: '' });
+      expect(await runyard('fsck', state)).toMatchObject({ status: 0 });
       if (name === 'older') {
         third.child.kill('SIGTERM');
         await third.ended;
