@@ -55,6 +55,8 @@ export function makeAssignments(
       outputBytesMax,
       exclusive,
     });
+    // With nothing else to do, the slave's start is what somebody waits for, not the answer.
+    if (!yard.ledger.isBusy()) sessions.hurry(session);
   }
 
   /** Its slave has not heard of it: there is nothing to stop there. */

@@ -78,6 +78,8 @@ export interface Ledger {
   slave: (name: string) => SlaveRecord | undefined;
   findJob: (id: string) => Promise<JobRecord | undefined>;
   lastSeq: () => number;
+  /** Commits are under way. */
+  isBusy: () => boolean;
   /** Reads what a restart needs; call before anything else. */
   load: () => Promise<void>;
 }
@@ -327,6 +329,7 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
       return entry && unpack<JobRecord>(entry.value);
     },
     lastSeq: () => seq,
+    isBusy: () => underWay > 0,
   };
 }
 

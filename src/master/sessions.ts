@@ -36,6 +36,8 @@ export interface Sessions {
   isCurrent: (session: Session) => boolean;
   /** Messages of one turn leave as one frame. */
   send: (session: Session, message: ToSlave) => void;
+  /** What was sent so far leaves before anything else that this turn will do. */
+  hurry: (session: Session) => void;
   /** Tells the placement whether the slave can be given work. */
   setOnline: (slave: string, online: boolean) => void;
   /** Awaits a transaction that nobody else does. */
@@ -52,7 +54,7 @@ export function makeSessions(ports: { yard: Yard; clock: Clock; log: Log }): Ses
     session.flushing = false;
     const messages = session.outgoing;
     session.outgoing = [];
-    session.connection.send(messages);
+    if (messages.length > 0) session.connection.send(messages);
   }
 
   return {
@@ -86,6 +88,7 @@ export function makeSessions(ports: { yard: Yard; clock: Clock; log: Log }): Ses
       session.flushing = true;
       clock.soon(() => flush(session));
     },
+    hurry: (session) => queueMicrotask(() => flush(session)),
     setOnline(slave, online) {
       const record = yard.ledger.slave(slave);
       if (!record) return;
