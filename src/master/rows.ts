@@ -23,8 +23,14 @@ interface Shape<T> {
 function shapeOf<T extends object>(columns: Columns<T>): Shape<T> {
   const names = Object.keys(columns) as (keyof T)[];
   return {
-    // Absent as null: one byte.
-    toRow: (value) => names.map((name) => value[name] ?? null),
+    // Absent as null: one byte; after the last that is there, none.
+    toRow(value) {
+      let length = names.length;
+      while (length > 0 && value[names[length - 1]!] === undefined) length--;
+      const row: unknown[] = [];
+      for (let i = 0; i < length; i++) row.push(value[names[i]!] ?? null);
+      return row;
+    },
     fromRow(row) {
       // From the full shape, so that all values of it share one hidden class.
       const value = { ...columns } as unknown as T;
@@ -88,17 +94,35 @@ const contextShape = shapeOf<Omit<RunContext, 'limits' | 'outputs'>>({
   waitMs: undefined,
 });
 
-type Finished = Extract<RunEvent, { type: 'attempt.finished' }>;
+type Of<T extends RunEvent['type']> = Omit<Extract<RunEvent, { type: T }>, 'type' | 'outputs'>;
 
-const finishedShape = shapeOf<Omit<Finished, 'type' | 'outputs'>>({
-  at: undefined,
-  attempt: undefined,
-  slave: undefined,
-  ending: undefined,
-  jitter: undefined,
-  artifacts: undefined,
-  notes: undefined,
-});
+/** The events that nearly all runs have, in the order of their numbers; others go with names. */
+const eventShapes = {
+  'run.submitted': shapeOf<Of<'run.submitted'>>({ at: undefined }),
+  'run.granted': shapeOf<Of<'run.granted'>>({
+    at: undefined,
+    slave: undefined,
+    token: undefined,
+  }),
+  'attempt.accepted': shapeOf<Of<'attempt.accepted'>>({
+    at: undefined,
+    attempt: undefined,
+    slave: undefined,
+  }),
+  'attempt.executing': shapeOf<Of<'attempt.executing'>>({ at: undefined, attempt: undefined }),
+  'attempt.finished': shapeOf<Of<'attempt.finished'>>({
+    at: undefined,
+    attempt: undefined,
+    slave: undefined,
+    ending: undefined,
+    jitter: undefined,
+    artifacts: undefined,
+    notes: undefined,
+  }),
+} as const;
+/** Only ever added to at the end. */
+const NUMBERED = Object.keys(eventShapes) as (keyof typeof eventShapes)[];
+const numberOf = new Map<string, number>(NUMBERED.map((type, number) => [type, number]));
 
 export function packOrigin({ request, job, requestor, createdAt }: RunOrigin): Uint8Array {
   return pack([requestShape.toRow(request), createdAt, job ?? null, requestor ?? null]);
@@ -129,37 +153,40 @@ export function unpackRun(bytes: Uint8Array, origin: RunOrigin): RunRecord {
   return { id, state, context, facts: factsOf(origin), events };
 }
 
+type EventRow =
+  | [run: string, n: number, by: string, state: string, event: EventRecord['event']]
+  | [run: string, n: number, by: string, state: string, type: number, row: Row, cells?: Row];
+
 /** Events that follow one another without a gap. */
 export function packEvents(events: readonly EventRecord[]): Uint8Array {
-  const rows = events.map(({ run, n, by, state, event }) => {
-    if (event.type !== 'attempt.finished') return [run, n, by, state, event];
-    const finished = event as Finished;
-    const cells = finished.outputs ? toCells(finished.outputs) : null;
-    return [run, n, by, state, finishedShape.toRow(finished), cells];
-  });
-  return pack([events[0]!.seq, rows]);
+  return pack([events[0]!.seq, events.map(eventRow)]);
+}
+
+function eventRow({ run, n, by, state, event }: EventRecord): EventRow {
+  const number = numberOf.get(event.type);
+  if (number === undefined) return [run, n, by, state, event];
+  const row = eventShapes[NUMBERED[number]!].toRow(event as never);
+  const outputs = event['outputs'] as OutputFacts | undefined;
+  if (!outputs) return [run, n, by, state, number, row];
+  return [run, n, by, state, number, row, toCells(outputs)];
 }
 
 export function unpackEvents(bytes: Uint8Array): EventRecord[] {
-  type EventRow = [string, number, string, string, EventRecord['event'] | Row, (Row | null)?];
   const [first, rows] = unpack<[number, EventRow[]]>(bytes);
-  return rows.map(([run, n, by, state, told, cells], index) => {
-    const event = Array.isArray(told) ? finishedFrom(told, cells) : told;
-    return { seq: first + index, run, n, by, state, event: event as EventRecord['event'] };
+  return rows.map(([run, n, by, state, told, row, cells], index) => {
+    const event = typeof told === 'number' ? eventFrom(NUMBERED[told]!, row!, cells) : told;
+    return { seq: first + index, run, n, by, state, event };
   });
 }
 
 /** What an event lacks is absent from it, as it was when it was written. */
-function finishedFrom(row: Row, cells: Row | null | undefined): object {
-  const { artifacts, notes, ...rest } = finishedShape.fromRow(row);
-  const outputs = fromCells(cells);
-  return {
-    type: 'attempt.finished',
-    ...rest,
-    ...(outputs ? { outputs } : {}),
-    ...(artifacts ? { artifacts } : {}),
-    ...(notes ? { notes } : {}),
-  };
+function eventFrom(type: keyof typeof eventShapes, row: Row, cells?: Row): EventRecord['event'] {
+  const event: Record<string, unknown> = { type };
+  for (const [name, value] of Object.entries(eventShapes[type].fromRow(row))) {
+    if (value !== undefined) event[name] = value;
+  }
+  if (cells) event['outputs'] = fromCells(cells);
+  return event as EventRecord['event'];
 }
 
 const EMPTY: StreamFacts = {
