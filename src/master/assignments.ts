@@ -1,7 +1,6 @@
 /** What the yard decided is told to slaves (dst.md part 4, steps 2, 6, 12 and 14). */
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { speaks } from '../protocol/version.ts';
 import { exclusiveWaitMs } from './exclusive.ts';
 import type { Drains } from './drains.ts';
 import { isOn } from './records.ts';
@@ -98,7 +97,7 @@ export function makeAssignments(
       sessions.setOnline(slave.name, session?.welcomed ?? false);
       const { drain } = slave.context;
       if (session && what === 'drain' && drain) {
-        session.knowsDrain = !speaks(session.protocol, '1.1');
+        session.knowsDrain = false;
         sessions.send(session, { type: 'drain', note: drain.note, by: drain.by });
       } else if (session) sessions.send(session, { type: 'resume' });
       drains.check(slave.name);

@@ -260,6 +260,17 @@ test('a drain is settled when its slave has noted it, not before', async () => {
   expect(settledBy.over).toBe(true);
 });
 
+test('the drain of a slave of 1.0 is settled when it has spoken of all that was granted', async () => {
+  const yard = await openYard();
+  await yard.run();
+  const slave = await yard.welcomed('s1');
+  const settledBy = await drainOf(yard);
+  expect(settledBy.over).toBe(false);
+  slave.send({ type: 'progress', ...slave.claim(), phase: 'executing' });
+  await settled();
+  expect(settledBy.over).toBe(true);
+});
+
 test.each([
   ['connects again', 'welcome'],
   ['is gone for a lease', 'lease'],
