@@ -521,3 +521,14 @@ test('an answered beat moves on the end of an exclusive attempt', async () => {
   await slave.pass(8_500);
   expect(slave.running()).toEqual(['r1.1']);
 });
+
+test('it waits no longer between connections than a third of the lease', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome({ leaseMs: 900 });
+  slave.world.reachable = false;
+  slave.last().master.close('cut');
+  await slave.pass(10_000, 50);
+  const waits = slave.tries.map((at, i) => at - (slave.tries[i - 1] ?? at));
+  expect(Math.max(...waits)).toBeLessThanOrEqual(300);
+});

@@ -129,7 +129,9 @@ export function makeAgent(ports: AgentPorts): Agent {
     },
     resendReports: welcomed,
     waitToRetry() {
-      const full = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(context.tries, 10));
+      // Well within a lease, or a master that stood still would give us up before we are back.
+      const most = Math.min(BACKOFF_MAX_MS, leaseMs / 3);
+      const full = Math.min(most, BACKOFF_MIN_MS * 2 ** Math.min(context.tries, 10));
       const ms = refusedFor > 0 ? refusedFor : full * (0.5 + random.float() / 2);
       refusedFor = 0;
       clock.setTimeout(() => hear({ type: 'retry.due' }), ms);
