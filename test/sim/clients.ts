@@ -8,6 +8,7 @@ import type { Draw } from './draw.ts';
 import type { Kernel } from './kernel.ts';
 import { makeMachine } from './machine.ts';
 import type { Net } from './net.ts';
+import type { Invariant } from './oracles/invariants.ts';
 import type { Answer } from './oracles/oracle.ts';
 import type { DrainPlan, RunPlan, Scenario } from './scenario.ts';
 
@@ -19,7 +20,8 @@ export interface ClientPorts {
   service: () => MasterService;
   onAnswer: (answer: Answer) => void;
   onResume: (slave: string, isOver: boolean) => void;
-  report: (oracle: string, what: string) => void;
+  onDrainOver: (slave: string) => void;
+  report: (oracle: Invariant, what: string) => void;
 }
 
 export interface Clients {
@@ -27,10 +29,14 @@ export interface Clients {
   /** What was asked and not answered yet, and what is still to be asked. */
   readonly open: ReadonlySet<string>;
   resume: (slave: string) => void;
+  /** Drains it, waits until all that it had must have ended, and resumes it. */
+  drainAfter: (slave: string) => void;
 }
 
 const me: Principal = { name: 'tester', kind: 'user', scopes: ['admin'] };
 const WAIT_MS = 60_000;
+/** Longer than any task, with its timeout, its grace and what is to be sent after it. */
+const LONGEST_MS = 200_000;
 
 export function clientName(number: number): string {
   return `c${number + 1}`;
@@ -175,6 +181,16 @@ export function makeClients(ports: ClientPorts): Clients {
     ports.onResume(slave, true);
   }
 
+  async function drainForLong(client: Client, slave: string): Promise<void> {
+    const drained = await tell(client, slave, (service) =>
+      service.drainSlave(slave, me, { note: 'to be taken down' }),
+    );
+    if (!drained) return;
+    await sleep(client.clock, LONGEST_MS);
+    ports.onDrainOver(slave);
+    await resumeBy(client, slave);
+  }
+
   return {
     open,
     start() {
@@ -191,6 +207,11 @@ export function makeClients(ports: ClientPorts): Clients {
         const client = clients[number % clients.length]!;
         begin(`drain ${number}`, client, plan.atMs, () => drain(client, plan));
       }
+    },
+    drainAfter(slave) {
+      const client = clients[0]!;
+      const begins = client.clock.now() + 1_000;
+      begin(`late drain of ${slave}`, client, begins, () => drainForLong(client, slave));
     },
     resume(slave) {
       isOver = true;

@@ -45,6 +45,8 @@ export interface Disk {
   failNext: () => void;
   /** All groups that got there, in order; kept only if somebody asked for them. */
   readonly groups: readonly Group[];
+  /** How many writes were under way when their process died. */
+  readonly settled: number;
   setFull: (isFull: boolean) => void;
   readonly isFull: boolean;
   /** Settles what was under way when its process died. */
@@ -61,6 +63,7 @@ export function makeDisk(
 ): Disk {
   const entries = new Map<Key, Entry>();
   const groups: Group[] = [];
+  let settled = 0;
   let sorted: Key[] | undefined;
   let lastRev: Rev = 0;
   let underWay: Group | undefined;
@@ -102,6 +105,9 @@ export function makeDisk(
   return {
     entries,
     groups,
+    get settled() {
+      return settled;
+    },
     get lastRev() {
       return lastRev;
     },
@@ -146,6 +152,7 @@ export function makeDisk(
       const group = underWay;
       underWay = undefined;
       failing = false;
+      if (group) settled++;
       if (group && !isFull && draw.chance(0.5)) apply(group);
     },
   };

@@ -45,6 +45,8 @@ export interface SimMaster {
   readonly master: Master | undefined;
   readonly life: Life | undefined;
   readonly upSince: number;
+  /** When its present process began. */
+  readonly startedAt: number;
   /** The latest connection of each slave that said hello. */
   readonly sessions: ReadonlyMap<string, Session>;
   start: () => void;
@@ -62,12 +64,14 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
   let starts = 0;
   let accepted = 0;
   let upSince = 0;
+  let startedAt = 0;
   /** Whose frame is being handled, while it is. */
   let because: Session | undefined;
 
   function start(): void {
     if (life?.alive) return;
     starts++;
+    startedAt = kernel.now;
     const mine = kernel.makeLife(`master/${starts}`);
     life = mine;
     const clock = machine.clockOf(mine);
@@ -204,6 +208,9 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
     },
     get upSince() {
       return upSince;
+    },
+    get startedAt() {
+      return startedAt;
     },
     start,
     stop() {

@@ -107,6 +107,8 @@ export interface Scenario {
   clients: number;
   runs: RunPlan[];
   drains: DrainPlan[];
+  /** A slave that is drained once all is well, until it has nothing left. */
+  drainsAfter?: string | undefined;
   faults: Fault[];
   /** From then on all is well, but for slaves that are gone for ever. */
   healsAtMs: number;

@@ -62,6 +62,7 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
     slaves,
     clients,
     runs,
+    drainsAfter: knobs.chance(0.15) ? knobs.pick(slaves).name : undefined,
     drains: isCalm ? [] : drawDrains(draw.fork('drains'), slaves, healsAtMs),
     faults: drawFaults(draw.fork('faults'), { profile, slaves, untilMs: healsAtMs }),
     healsAtMs,

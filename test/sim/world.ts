@@ -14,8 +14,10 @@ import { KIND, makeKernel } from './kernel.ts';
 import type { OnEvent } from './kernel.ts';
 import { makeSimMaster } from './master.ts';
 import { makeNet } from './net.ts';
+import type { Invariant } from './oracles/invariants.ts';
 import { makeMirror } from './oracles/mirror.ts';
 import type { Answer, MakeOracle, Oracle, Sight } from './oracles/oracle.ts';
+import type { Probe } from './oracles/probes.ts';
 import { OPEN } from './oracles/open.ts';
 import { ORACLES } from './oracles/table.ts';
 import type { Scenario, SlavePlan } from './scenario.ts';
@@ -25,7 +27,7 @@ import { drawBehaviour } from './tasks.ts';
 import { brief, makeTimeline } from './timeline.ts';
 
 export interface Violation {
-  oracle: string;
+  oracle: Invariant;
   atMs: number;
   what: string;
 }
@@ -42,6 +44,8 @@ export interface Outcome {
   violations: Violation[];
   /** What is known not to hold yet, by oracle (`oracles/table.ts`). */
   open: Violation[];
+  /** How often each situation occurred that must, sometimes. */
+  probes: Partial<Record<Probe, number>>;
   timeline: readonly string[];
 }
 
@@ -66,6 +70,7 @@ const EVENTS_PER_RUN_MAX = 20_000;
 export function simulate(scenario: Scenario, options: SimulateOptions = {}): Outcome {
   const violations: Violation[] = [];
   const open: Violation[] = [];
+  const probes: Partial<Record<Probe, number>> = {};
   const kernel = makeKernel((error, life) => {
     const stack = error instanceof Error ? error.stack : String(error);
     report('X1', `${life?.name ?? 'the world'} threw ${stack}`);
@@ -73,7 +78,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
   const timeline = options.timeline ? makeTimeline(() => kernel.now) : undefined;
   const root = drawFrom(seededRandom(`world/${scenario.seed}`));
 
-  function report(oracle: string, what: string): void {
+  function report(oracle: Invariant, what: string): void {
     const list = oracle in OPEN ? open : violations;
     timeline?.add('ORACLE', `${oracle} ${what}`);
     const told = list.filter((violation) => violation.oracle === oracle).length;
@@ -213,6 +218,9 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     onResume(slave, isOver) {
       for (const on of onResumes) on(slave, isOver);
     },
+    onDrainOver(slave) {
+      for (const oracle of oracles) oracle.onDrainOver?.(slave);
+    },
     report,
   });
 
@@ -233,7 +241,9 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     get nowMs() {
       return kernel.now / 1000;
     },
+    disk,
     report,
+    probe: (name) => void (probes[name] = (probes[name] ?? 0) + 1),
   };
   oracles.push(...ORACLES.map((make) => make(sight)));
   if (options.observer) oracles.push(options.observer(sight));
@@ -310,6 +320,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     }
     for (const slave of slaves.values()) slave.journal.setFull(false);
     for (const { name } of scenario.slaves) clients.resume(name);
+    if (scenario.drainsAfter !== undefined) clients.drainAfter(scenario.drainsAfter);
     for (const oracle of oracles) oracle.onHeal?.();
   }
 
@@ -389,6 +400,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     runs: mirror.runs.size,
     violations,
     open,
+    probes,
     timeline: timeline?.lines ?? [],
   };
 }

@@ -1,4 +1,4 @@
-/** L1 to L5, L7, L9: all comes to an end, and nothing is left over. */
+/** L1 to L5, L7 to L9: all comes to an end, and nothing is left over. */
 import { isDone } from '../../../src/protocol/run.ts';
 import { permanentObstacle } from '../../../src/master/placement.ts';
 import type { Step } from './mirror.ts';
@@ -7,6 +7,7 @@ import type { MakeOracle } from './oracle.ts';
 /** How many grants of others an eligible run may see go by. */
 const BYPASSED_MAX = 3;
 const BACKOFF_MAX_MS = 5_000;
+const SERVES_WITHIN_MS = 10_000;
 
 export const livenessOracles: MakeOracle = (sight) => {
   const { mirror, master, slaves, scenario, report } = sight;
@@ -84,6 +85,17 @@ export const livenessOracles: MakeOracle = (sight) => {
         checkFair(step);
         checkCalm(step);
       }
+    },
+    onDrainOver(slave) {
+      const count = mirror.roomTaken(slave);
+      if (count > 0) report('L7', `${slave} is drained for long, and has ${count} attempts`);
+    },
+    onMasterServes() {
+      const { healedAtMs } = sight;
+      const startedMs = master.startedAt / 1000;
+      const ms = sight.nowMs - startedMs;
+      const isCalm = healedAtMs !== undefined && startedMs > healedAtMs;
+      if (isCalm && ms > SERVES_WITHIN_MS) report('L8', `the master served after ${ms} ms`);
     },
     onEnd(isStuck) {
       checkEnds();

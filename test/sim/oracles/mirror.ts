@@ -9,6 +9,7 @@ import type {
   SlaveRecord,
 } from '../../../src/master/records.ts';
 import { unpackEvents, unpackOrigin, unpackRun } from '../../../src/master/rows.ts';
+import type { Invariant } from './invariants.ts';
 import type { Group } from '../../../src/master/store/group.ts';
 import { isDone } from '../../../src/protocol/run.ts';
 
@@ -53,7 +54,7 @@ export interface Mirror {
 }
 
 /** `report` hears of histories with holes, and of events that no machine would take. */
-export function makeMirror(report: (oracle: string, what: string) => void): Mirror {
+export function makeMirror(report: (oracle: Invariant, what: string) => void): Mirror {
   const runs = new Map<string, RunRecord>();
   const folds = new Map<string, Fold>();
   const slaves = new Map<string, SlaveRecord>();

@@ -1,5 +1,7 @@
+import type { Invariant } from './invariants.ts';
+
 /**
  * Promises that the protocol does not keep yet, and why. Their oracles run all the same; what they
  * find is counted apart and does not fail a seed.
  */
-export const OPEN: Readonly<Record<string, string>> = {};
+export const OPEN: Readonly<Partial<Record<Invariant, string>>> = {};

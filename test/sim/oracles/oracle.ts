@@ -3,6 +3,9 @@ import type { RunStatus } from '../../../src/protocol/run.ts';
 import type { ToSlave } from '../../../src/protocol/to-slave.ts';
 import type { SimProcess } from '../exec.ts';
 import type { Change, Mirror } from './mirror.ts';
+import type { Disk } from '../disk.ts';
+import type { Invariant } from './invariants.ts';
+import type { Probe } from './probes.ts';
 import type { BlobDisk } from '../blobs.ts';
 import type { Fault, Scenario } from '../scenario.ts';
 import type { SimSlave } from '../slave.ts';
@@ -47,6 +50,8 @@ export interface Oracle {
   /** Before it strikes. */
   onFault?: (fault: Fault) => void;
   onHeal?: () => void;
+  /** A slave was drained for so long that all that it had must have ended. */
+  onDrainOver?: (slave: string) => void;
   /** The world has come to rest, or will not. */
   onEnd?: (isStuck: boolean) => void;
 }
@@ -63,7 +68,10 @@ export interface Sight {
   readonly openRequests: () => readonly string[];
   readonly healedAtMs: number | undefined;
   readonly nowMs: number;
-  report: (oracle: string, what: string) => void;
+  readonly disk: Disk;
+  report: (oracle: Invariant, what: string) => void;
+  /** It has happened. */
+  probe: (name: Probe) => void;
 }
 
 export type MakeOracle = (sight: Sight) => Oracle;

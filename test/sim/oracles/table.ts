@@ -5,6 +5,7 @@ import { historyOracles } from './history.ts';
 import { livenessOracles } from './liveness.ts';
 import type { MakeOracle } from './oracle.ts';
 import { outputOracles } from './outputs.ts';
+import { probeOracle } from './probes.ts';
 
 export const ORACLES: readonly MakeOracle[] = [
   historyOracles,
@@ -13,4 +14,5 @@ export const ORACLES: readonly MakeOracle[] = [
   frameOracles,
   clientOracles,
   livenessOracles,
+  probeOracle,
 ];
