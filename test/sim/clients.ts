@@ -182,6 +182,9 @@ export function makeClients(ports: ClientPorts): Clients {
   }
 
   async function drainForLong(client: Client, slave: string): Promise<void> {
+    // Nobody else is to have a say in it meanwhile.
+    while ([...open].some((what) => /^(drain|resume) /.test(what)))
+      await sleep(client.clock, 1_000);
     const drained = await tell(client, slave, (service) =>
       service.drainSlave(slave, me, { note: 'to be taken down' }),
     );

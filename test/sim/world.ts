@@ -27,7 +27,8 @@ import { drawBehaviour } from './tasks.ts';
 import { brief, makeTimeline } from './timeline.ts';
 
 export interface Violation {
-  oracle: Invariant;
+  /** One of `INVARIANTS`, or what a tool around the world has to say. */
+  oracle: string;
   atMs: number;
   what: string;
 }

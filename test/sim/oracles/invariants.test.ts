@@ -10,7 +10,9 @@ const sources = [sim, import.meta.dirname].flatMap((directory) =>
     .map((name) => readFileSync(join(directory, name), 'utf8')),
 );
 const reported = new Set(
-  sources.flatMap((text) => [...text.matchAll(/report\(\s*'([A-Z]\d+)'/g)].map(([, name]) => name)),
+  sources.flatMap((text) =>
+    [...text.matchAll(/(?:report\(|oracle:)\s*'([A-Z]\d+)'/g)].map(([, name]) => name),
+  ),
 );
 
 test.each(Object.keys(INVARIANTS))('%s is watched', (name) => {

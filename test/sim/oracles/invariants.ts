@@ -39,6 +39,9 @@ export const INVARIANTS = {
   L9: 'Once faults have stopped no slave is lost any more.',
   X1: 'No code throws what nobody expects.',
   X2: 'No rejection is left unhandled.',
+  X3: 'Two plays of one scenario are the same.',
+  X4: 'Nothing of the real world is used.',
+  X5: 'It ends: no scenario takes far more events than any other.',
 } as const satisfies Record<string, string>;
 
 export type Invariant = keyof typeof INVARIANTS;
