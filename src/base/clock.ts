@@ -1,3 +1,5 @@
+import type { BuggifySite } from './buggify.ts';
+
 /** Time, as a port: production reads the machine's clocks, a simulation its own. */
 export interface Clock {
   /** Milliseconds that only ever grow; durations and leases are measured with it. */
@@ -8,6 +10,8 @@ export interface Clock {
   setTimeout: (callback: () => void, ms: number) => Timer;
   /** Calls back once all that is ready now has run: the end of this turn. */
   soon: (callback: () => void) => void;
+  /** Simulated clocks only: whether something rare is to happen there now. See buggify.ts. */
+  buggify?: (site: BuggifySite) => boolean;
 }
 
 export interface Timer {

@@ -1,4 +1,5 @@
 /** What the yard decided is told to slaves (dst.md part 4, steps 2, 6, 12 and 14). */
+import { buggify } from '../base/buggify.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { exclusiveWaitMs } from './exclusive.ts';
@@ -35,6 +36,9 @@ export function makeAssignments(
     // Who was told that it is drained is not to see it get more work.
     if (yard.ledger.slave(session.name)?.context.drain) {
       return unassign(session.name, run.id, attempt, 'drained before it was sent');
+    }
+    if (buggify(clock, 'master.grant.withdrawn')) {
+      return unassign(session.name, run.id, attempt, 'withdrawn before it was sent');
     }
     const { argv, formula, bundle, env, isolation, exclusive } = request;
     const { timeoutMs, outputTimeoutMs, graceMs, outputBytesMax } = request;

@@ -2,6 +2,8 @@
  * From HELLO to WELCOME (dst.md part 4, step 7): what a slave that comes back holds and has
  * finished is settled before it is given anything.
  */
+import { buggify } from '../base/buggify.ts';
+import { sleep } from '../base/clock.ts';
 import type { Clock } from '../base/clock.ts';
 import { isYardError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -114,6 +116,7 @@ export function makeHandshake(
 
   async function welcome(session: Session, { forget, stop, goingOn }: Verdicts): Promise<void> {
     const held = await heldWithSizes(goingOn);
+    if (buggify(clock, 'master.welcome.late')) await sleep(clock, 300);
     if (!sessions.isCurrent(session)) return;
     sessions.send(session, {
       type: 'welcome',
@@ -139,7 +142,8 @@ export function makeHandshake(
   }
 
   async function settle(session: Session, hello: Hello): Promise<void> {
-    const kept = await reports.keepAll(hello.reports);
+    let kept = await reports.keepAll(hello.reports);
+    if (buggify(clock, 'master.report.again') && speaks(session.protocol, '1.1')) kept = [];
     if (!sessions.isCurrent(session)) return;
     let verdicts: Verdicts | undefined;
     await yard.transact((tx) => void (verdicts = reconcile(tx, session, hello, kept)));

@@ -2,6 +2,7 @@
  * What a welcomed slave tells becomes events (dst.md part 4, steps 3 to 5). A frame's messages are
  * decided on in one transaction.
  */
+import { buggify } from '../base/buggify.ts';
 import type { Clock } from '../base/clock.ts';
 import { isYardError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -54,6 +55,7 @@ export function makeReports(
     const slave = session.name;
     switch (message.type) {
       case 'heartbeat':
+        if (buggify(clock, 'master.renew.never')) return;
         return tx.after(() => sessions.send(session, { type: 'renew', beat: message.beat }));
       case 'accept':
         if (isReportOfCurrent(tx, session, message)) {
@@ -83,8 +85,7 @@ export function makeReports(
         log.info({ slave, leaving: message.leaving }, 'slave takes nothing more');
         session.knowsDrain = true;
         drains.check(slave);
-        if (message.leaving) leave(session);
-        return;
+        return message.leaving ? leave(session) : undefined;
       case 'hello':
         return session.connection.close('hello.repeated: one for each connection');
     }
@@ -135,6 +136,7 @@ export function makeReports(
     kept.then(
       () => {
         if (!sessions.isCurrent(session)) return;
+        if (buggify(clock, 'master.acknowledge.never')) return session.connection.close('again');
         sessions.settle(yard.transact((tx) => finish(tx, session, finished)));
       },
       (error: unknown) => {

@@ -1,3 +1,4 @@
+import { buggify } from '../base/buggify.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Hello, ToMaster } from '../protocol/to-master.ts';
@@ -54,7 +55,10 @@ export function makeSessions(ports: { yard: Yard; clock: Clock; log: Log }): Ses
     session.flushing = false;
     const messages = session.outgoing;
     session.outgoing = [];
-    if (messages.length > 0) session.connection.send(messages);
+    if (messages.length === 0) return;
+    if (buggify(clock, 'master.send.alone')) {
+      for (const message of messages) session.connection.send([message]);
+    } else session.connection.send(messages);
   }
 
   return {

@@ -2,6 +2,7 @@
  * The heart of the master: the ledger kept in step with the queue, the rooms on the slaves and the
  * deadlines. No socket, no clock of its own, no disk: all of it runs in the simulator.
  */
+import { buggify } from '../base/buggify.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Ids } from '../base/random.ts';
@@ -202,8 +203,8 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
 
   /** Gives every slave with room the best run it can take, spreading over those with most room. */
   function place(tx: Transaction): void {
-    dirty = false;
-    if (queue.size === 0) return;
+    dirty = buggify(clock, 'master.place.later');
+    if (dirty || queue.size === 0) return;
     placing = true;
     try {
       const open = [...rooms.values()].filter(

@@ -2,6 +2,7 @@
  * The slave's side of the protocol (dst.md part 4, steps 3 to 9, 13, 14): it keeps a link to the
  * master, takes what fits, and goes on working through any outage of link or master.
  */
+import { buggify } from '../base/buggify.ts';
 import type { Timer } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
@@ -106,7 +107,9 @@ export function makeAgent(ports: AgentPorts): Agent {
           connection.onClose((why) => {
             if (link === connection) onClosed(why);
           });
-          hear({ type: 'link.opened' });
+          const greet = () => link === connection && hear({ type: 'link.opened' });
+          if (buggify(clock, 'slave.hello.late')) clock.setTimeout(greet, 200);
+          else greet();
         },
         (error: unknown) => {
           if (context.tries % 10 === 0)
@@ -132,7 +135,8 @@ export function makeAgent(ports: AgentPorts): Agent {
       // Well within a lease, or a master that stood still would give us up before we are back.
       const most = Math.min(BACKOFF_MAX_MS, leaseMs / 3);
       const full = Math.min(most, BACKOFF_MIN_MS * 2 ** Math.min(context.tries, 10));
-      const ms = refusedFor > 0 ? refusedFor : full * (0.5 + random.float() / 2);
+      const spread = buggify(clock, 'slave.retry.soon') ? 0 : full * (0.5 + random.float() / 2);
+      const ms = refusedFor > 0 ? refusedFor : spread;
       refusedFor = 0;
       clock.setTimeout(() => hear({ type: 'retry.due' }), ms);
     },
@@ -286,8 +290,10 @@ export function makeAgent(ports: AgentPorts): Agent {
     watchdog = clock.setTimeout(() => {
       // No renewal for a whole lease: the link is dead and does not know it (step 4).
       if (clock.now() > leaseUntil) return silent();
-      send({ type: 'heartbeat', beat: ++beat });
-      sentAt.set(beat, clock.now());
+      if (!buggify(clock, 'slave.beat.skipped')) {
+        send({ type: 'heartbeat', beat: ++beat });
+        sentAt.set(beat, clock.now());
+      }
       beatEvery(ms);
     }, ms);
   }
@@ -304,6 +310,7 @@ export function makeAgent(ports: AgentPorts): Agent {
     if (isDrained) return reject('drained');
     if (assignment.exclusive && !held.exclusive.isLeased) return reject('lease is ending');
     if (!held.hasRoom) return reject('no slot free');
+    if (buggify(clock, 'slave.assign.refused')) return reject('not now');
     // Without a bundle it starts at once, which says as much.
     if (assignment.bundle !== undefined) send({ type: 'accept', ...claim });
     held.take(assignment);

@@ -2,6 +2,8 @@
  * One attempt on this slave: prepare, execute, collect, report. Every wait in it can be cut short
  * by a stop; whatever happens it ends with one report, kept on disk until the master has it.
  */
+import { buggify } from '../base/buggify.ts';
+import { sleep } from '../base/clock.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { YardError, isYardError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -254,6 +256,7 @@ export function startAttempt(
     if (room) await orAborted(room, aborting.signal);
     const workspace = await workspaces.prepare(key, assignment.bundle, aborting.signal);
     await spool.keepAssignment(key, assignment);
+    if (buggify(clock, 'slave.start.late')) await sleep(clock, 300, aborting.signal);
     aborting.signal.throwIfAborted();
     const end = await execute(workspace);
     hasEnded = true;
@@ -265,6 +268,7 @@ export function startAttempt(
     .then(async (finished) => {
       for (const timer of timers) timer.cancel();
       tail?.stop();
+      if (buggify(clock, 'slave.report.late')) await sleep(clock, 500);
       if (discarded) return;
       await spool.keepReport(key, finished).catch((error: unknown) => {
         // Without it a restart of this slave would report a loss; the master may hear it all the same.

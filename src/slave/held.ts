@@ -2,6 +2,7 @@
  * The attempts on this slave: what runs, what is to be acknowledged, and what nobody wants any more
  * but is not dead yet (dst.md part 4, steps 3, 5, 7 and 9).
  */
+import { buggify } from '../base/buggify.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Ending } from '../protocol/run.ts';
 import type { FinishedReport, Hello, ToMaster } from '../protocol/to-master.ts';
@@ -154,7 +155,7 @@ export function makeHeld(ports: HeldPorts): Held {
     },
     inHello() {
       const reports: FinishedReport[] = [];
-      let bytes = 0;
+      let bytes = buggify(ports.clock, 'slave.hello.bare') ? HELLO_REPORT_BYTES_MAX : 0;
       for (const { report: made } of attempts.values()) {
         if (!made) continue;
         bytes += 1500 + inlineBytes(made) + made.artifacts.length * 200;

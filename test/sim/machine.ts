@@ -1,3 +1,4 @@
+import type { BuggifySite } from '../../src/base/buggify.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { KIND } from './kernel.ts';
 import type { Kernel, Life } from './kernel.ts';
@@ -18,6 +19,7 @@ const WORLD_BEGINS_AT = Date.UTC(2026, 0, 1);
 export function makeMachine(
   kernel: Kernel,
   { name, rate, wallOffsetMs }: { name: string; rate: number; wallOffsetMs: number },
+  buggify?: (site: BuggifySite) => boolean,
 ): Machine {
   let offset = WORLD_BEGINS_AT + wallOffsetMs;
   const elapsedMs = () => (kernel.now / 1000) * rate;
@@ -38,6 +40,7 @@ export function makeMachine(
         return { cancel: () => void (entry.run = undefined) };
       },
       soon: (callback) => void kernel.after(0, KIND.soon, callback, life),
+      ...(buggify ? { buggify } : {}),
     }),
   };
 }

@@ -1,4 +1,5 @@
 /** The master's machine and the processes of the master on it: the real one on simulated ports. */
+import type { BuggifySite } from '../../src/base/buggify.ts';
 import type { Log } from '../../src/base/log.ts';
 import { isYardError } from '../../src/base/errors.ts';
 import { openMaster } from '../../src/master/master.ts';
@@ -20,6 +21,8 @@ import type { Session } from './oracles/oracle.ts';
 import { wire } from './wire.ts';
 
 export interface SimMasterPorts {
+  /** Whether something rare is to happen there now; absent: nothing ever. */
+  buggify?: ((site: BuggifySite) => boolean) | undefined;
   kernel: Kernel;
   net: Net;
   draw: Draw;
@@ -57,7 +60,7 @@ export interface SimMaster {
 
 export function makeSimMaster(ports: SimMasterPorts): SimMaster {
   const { kernel, net, draw, log, disk, blobs } = ports;
-  const machine = makeMachine(kernel, { name: 'master', ...ports });
+  const machine = makeMachine(kernel, { name: 'master', ...ports }, ports.buggify);
   const sessions = new Map<string, Session>();
   let master: Master | undefined;
   let life: Life | undefined;

@@ -3,6 +3,7 @@
  * fault. A scenario can be shrunk and saved; how it goes then follows from it alone.
  */
 import type { RunRequestInput } from '../../src/protocol/run.ts';
+import type { BuggifySite } from '../../src/base/buggify.ts';
 import type { DiskOptions } from './disk.ts';
 import type { NetOptions } from './net.ts';
 import type { TaskPlan } from './tasks.ts';
@@ -101,6 +102,8 @@ export interface Scenario {
   disk: DiskOptions;
   masterRate: number;
   masterWallOffsetMs: number;
+  /** Places in the code where something rare happens, until all is well, and how often. */
+  buggify?: { sites: BuggifySite[]; rate: number } | undefined;
   /** How long a dead process stays away, at most. */
   restartMaxMs: number;
   slaves: SlavePlan[];

@@ -1,4 +1,5 @@
 /** A slave machine and the processes of the slave program on it: the real agent on simulated ports. */
+import type { BuggifySite } from '../../src/base/buggify.ts';
 import type { Log } from '../../src/base/log.ts';
 import { makeIds } from '../../src/base/random.ts';
 import { sleep } from '../../src/base/clock.ts';
@@ -29,6 +30,8 @@ import type { Behaviour } from './tasks.ts';
 import { wire } from './wire.ts';
 
 export interface SimSlavePorts {
+  /** Whether something rare is to happen there now; absent: nothing ever. */
+  buggify?: ((site: BuggifySite) => boolean) | undefined;
   kernel: Kernel;
   net: Net;
   draw: Draw;
@@ -72,7 +75,7 @@ export interface SimSlave {
 export function makeSimSlave(ports: SimSlavePorts): SimSlave {
   const { kernel, net, plan, draw } = ports;
   const { name } = plan;
-  const machine = makeMachine(kernel, plan);
+  const machine = makeMachine(kernel, plan, ports.buggify);
   const journal = makeJournal(kernel, draw.fork('journal'));
   let agent: Agent | undefined;
   let life: Life | undefined;

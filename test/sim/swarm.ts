@@ -1,4 +1,5 @@
 /** Draws a scenario: each class of faults is on or off for a seed, and has a rate of its own. */
+import { BUGGIFY_SITES } from '../../src/base/buggify.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { PROTOCOL_MIN } from '../../src/protocol/version.ts';
 import type { RunRequestInput } from '../../src/protocol/run.ts';
@@ -58,6 +59,7 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
     },
     masterRate: 1 + knobs.between(-5e-4, 5e-4),
     masterWallOffsetMs: knobs.between(-1000, 1000),
+    buggify: profile === 'everything' ? drawBuggify(draw.fork('buggify')) : undefined,
     restartMaxMs: knobs.pick([1_000, 10_000]),
     slaves,
     clients,
@@ -89,6 +91,15 @@ function drawSlaves(draw: Draw, count = draw.int(2, 5)): SlavePlan[] {
       joinsAtMs: draw.chance(0.8) ? draw.float() * 100 : draw.float() * 30_000,
     };
   });
+}
+
+/** As in FoundationDB: a quarter of the places in a run that has any. */
+function drawBuggify(draw: Draw): Scenario['buggify'] {
+  if (draw.chance(0.4)) return undefined;
+  return {
+    sites: BUGGIFY_SITES.filter(() => draw.chance(0.25)),
+    rate: draw.pick([0.02, 0.1, 0.25]),
+  };
 }
 
 /** Some slaves are of the release before. */

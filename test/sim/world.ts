@@ -1,4 +1,5 @@
 /** The whole simulated world of one scenario: master, slaves, clients, network, disks, oracles. */
+import type { BuggifySite } from '../../src/base/buggify.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { Log } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
@@ -47,6 +48,8 @@ export interface Outcome {
   open: Violation[];
   /** How often each situation occurred that must, sometimes. */
   probes: Partial<Record<Probe, number>>;
+  /** How often something rare happened, by its place in the code. */
+  buggified: Partial<Record<BuggifySite, number>>;
   timeline: readonly string[];
 }
 
@@ -72,6 +75,8 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
   const violations: Violation[] = [];
   const open: Violation[] = [];
   const probes: Partial<Record<Probe, number>> = {};
+  const buggified: Outcome['buggified'] = {};
+  let healedAtMs: number | undefined;
   const kernel = makeKernel((error, life) => {
     const stack = error instanceof Error ? error.stack : String(error);
     report('X1', `${life?.name ?? 'the world'} threw ${stack}`);
@@ -110,6 +115,20 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     },
     scenario.faults.some(({ kind }) => kind === 'master.disk.damage'),
   );
+  const rare = new Set(scenario.buggify?.sites);
+  /** Each machine has chances of its own. */
+  function buggifyOf(who: string): ((site: BuggifySite) => boolean) | undefined {
+    if (rare.size === 0) return undefined;
+    const draw = root.fork(`buggify:${who}`);
+    return (site) => {
+      if (healedAtMs !== undefined || !rare.has(site) || !draw.chance(scenario.buggify!.rate)) {
+        return false;
+      }
+      buggified[site] = (buggified[site] ?? 0) + 1;
+      timeline?.add(who, `buggify ${site}`);
+      return true;
+    };
+  }
   const log = (who: string): Log => (timeline ? logInto(timeline.add, who) : silentLog);
   const serviceNow = () => master.master!.service;
 
@@ -117,6 +136,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     kernel,
     net,
     draw: root.fork('master'),
+    buggify: buggifyOf('master'),
     log: log('master'),
     disk,
     blobs,
@@ -165,6 +185,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
       kernel,
       net,
       draw: root.fork(who),
+      buggify: buggifyOf(who),
       log: log(who),
       plan,
       behaviourOf,
@@ -227,7 +248,6 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
 
   // Oracles.
 
-  let healedAtMs: number | undefined;
   const sight: Sight = {
     kernel,
     scenario,
@@ -402,6 +422,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     violations,
     open,
     probes,
+    buggified,
     timeline: timeline?.lines ?? [],
   };
 }

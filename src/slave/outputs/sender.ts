@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { buggify } from '../../base/buggify.ts';
 import { type Clock, sleep } from '../../base/clock.ts';
 import { isYardError, messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
@@ -50,7 +51,8 @@ export function makeSender(options: SenderOptions): Sender {
       hashed += bytes.length;
     }
     while (handed < sizeNow() && !signal.aborted) {
-      const bytes = read(handed, Math.min(CHUNK_MAX, sizeNow() - handed));
+      const most = buggify(options.clock, 'slave.chunk.tiny') ? 100 : CHUNK_MAX;
+      const bytes = read(handed, Math.min(most, sizeNow() - handed));
       if (bytes.length === 0) break;
       const offset = handed;
       handed += bytes.length;
