@@ -10,6 +10,7 @@ import type { Log } from '../base/log.ts';
 import type { Ending, OutputFacts } from '../protocol/run.ts';
 import type { Assignment } from '../protocol/to-slave.ts';
 import type { FinishedReport, HeldAttempt } from '../protocol/to-master.ts';
+import { untilReached } from './patience.ts';
 import type { Spool } from './spool.ts';
 import type {
   AttemptKey,
@@ -189,7 +190,9 @@ export function startAttempt(
     if ((!isQuiet && !inline) || artifacts.length > 0) {
       if (!stopping) enter('collecting');
       await tail!.flushed();
-      for (const artifact of artifacts) await ports.putArtifact(assignment, artifact);
+      for (const artifact of artifacts) {
+        await untilReached(clock, () => ports.putArtifact(assignment, artifact));
+      }
     }
     return {
       ...identity(),

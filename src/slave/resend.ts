@@ -3,13 +3,14 @@ import { STREAMS } from '../protocol/outputs.ts';
 import type { FinishedReport } from '../protocol/to-master.ts';
 import type { Assignment } from '../protocol/to-slave.ts';
 import { messageOf } from '../base/errors.ts';
+import { untilReached } from './patience.ts';
 import { keyOf } from './attempt.ts';
 import type { Attempt, AttemptPorts } from './attempt.ts';
 import type { Workspace } from './ports.ts';
 
 export interface ResendPorts extends Pick<
   AttemptPorts,
-  'outputs' | 'workspaces' | 'putArtifact' | 'log'
+  'clock' | 'outputs' | 'workspaces' | 'putArtifact' | 'log'
 > {
   workspaceAt: (key: string) => Workspace;
 }
@@ -67,7 +68,7 @@ async function resend(
   assignment: Assignment,
   report: FinishedReport,
   sizes: Readonly<Record<string, number>>,
-  { outputs, workspaces, putArtifact, workspaceAt }: ResendPorts,
+  { clock, outputs, workspaces, putArtifact, workspaceAt }: ResendPorts,
   signal: AbortSignal,
 ): Promise<FinishedReport> {
   const workspace = workspaceAt(keyOf(report));
@@ -94,7 +95,7 @@ async function resend(
   const found = report.artifacts.length > 0 ? await workspaces.collect(workspace) : [];
   for (const artifact of found) {
     if (report.artifacts.some(({ sha256 }) => sha256 === artifact.sha256)) {
-      await putArtifact(assignment, artifact);
+      await untilReached(clock, () => putArtifact(assignment, artifact), signal);
     }
   }
   return report;

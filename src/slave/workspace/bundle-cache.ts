@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import { assert } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { isFsBundleId } from '../../protocol/bundle-ref.ts';
+import { untilReached } from '../patience.ts';
 import { shareWork } from './abort.ts';
 import { discardTree, growTree, isWhole, survivingTrees, touch, treeOf } from './cached-trees.ts';
 import type { TreeMarker } from './cached-trees.ts';
@@ -53,7 +54,8 @@ export async function openBundleCache(options: BundleCacheOptions): Promise<Bund
       await discardTree(dir, id);
     }
     const startedAt = clock.now();
-    const marker = await growTree(dir, id, await source.open(id, signal), signal);
+    const fetch = async () => growTree(dir, id, await source.open(id, signal), signal);
+    const marker = await untilReached(clock, fetch, signal);
     shelf.put(marker, { checked: true });
     log.info(
       { bundle: id, bytes: marker.bytes, tookMs: clock.now() - startedAt },
