@@ -11,6 +11,7 @@ import type { Net } from './net.ts';
 import type { Invariant } from './oracles/invariants.ts';
 import type { Answer } from './oracles/oracle.ts';
 import type { DrainPlan, RunPlan, Scenario } from './scenario.ts';
+import { BUNDLES } from './tasks.ts';
 
 export interface ClientPorts {
   kernel: Kernel;
@@ -40,6 +41,10 @@ const LONGEST_MS = 200_000;
 
 export function clientName(number: number): string {
   return `c${number + 1}`;
+}
+
+async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 export function makeClients(ports: ClientPorts): Clients {
@@ -98,6 +103,13 @@ export function makeClients(ports: ClientPorts): Clients {
 
   async function submit(client: Client, index: number, input: RunRequestInput): Promise<string> {
     const request = runRequest.parse(input);
+    const bundle = BUNDLES.find(({ id }) => id === request.bundle);
+    if (bundle) {
+      await client.ask(
+        (service) => service.putBundle(bundle.id, inOnePiece(bundle.bytes)),
+        () => undefined,
+      );
+    }
     const [submitted] = await client.ask(
       (service) => service.submit([request], me),
       ([first]) => ({ kind: 'submitted', index, runId: first!.runId }),

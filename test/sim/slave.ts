@@ -14,6 +14,7 @@ import type { Agent } from '../../src/slave/agent.ts';
 import { commandOf } from '../../src/slave/command.ts';
 import { sinkOf } from '../../src/slave/http.ts';
 import type { MasterHttp } from '../../src/slave/http.ts';
+import { untilReached } from '../../src/slave/patience.ts';
 import type { ProcessSpec } from '../../src/slave/ports.ts';
 import type { Draw } from './draw.ts';
 import { makeProcessTable } from './exec.ts';
@@ -124,7 +125,7 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
     const http = makeHttp(mine);
     const opened: Agent = makeAgent({
       executor: processes.executorOf(mine),
-      workspaces: journal.workspacesOf(mine, async (_bundle, signal) => sleep(clock, 50, signal)),
+      workspaces: journal.workspacesOf(mine, (bundle, signal) => fetchBundle(bundle, mine, signal)),
       outputs: makeSimOutputs({
         clock,
         log,
@@ -187,6 +188,14 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
   function aged(message: ToMaster): ToMaster {
     const { protocol } = slave;
     return protocol && message.type === 'hello' ? { ...message, protocol } : message;
+  }
+
+  /** As the real cache has it: a master that is away is waited for. */
+  async function fetchBundle(id: string, mine: Life, signal: AbortSignal): Promise<void> {
+    const clock = machine.clockOf(mine);
+    const ask = () => net.request(name, mine, 'master', () => ports.service().openBundle(id));
+    await untilReached(clock, ask, signal);
+    await sleep(clock, 50, signal);
   }
 
   /** The bulk side of the wire, as calls to the master's service over the simulated network. */

@@ -15,6 +15,7 @@ import type {
   Scenario,
   SlavePlan,
 } from './scenario.ts';
+import { BUNDLES } from './tasks.ts';
 import type { TaskPlan } from './tasks.ts';
 
 export interface SwarmOptions {
@@ -168,6 +169,7 @@ function drawRequest(draw: Draw, index: number): { request: RunRequestInput; tas
   if (request.arch !== 'aarch64' && draw.chance(0.15)) request.labels = { pool: 'a' };
   if (draw.chance(0.2)) request.resources = { cpus: 1 };
   if (draw.chance(0.05)) request.exclusive = true;
+  if (draw.chance(0.15)) request.bundle = draw.pick(BUNDLES).id;
   return { request, task };
 }
 

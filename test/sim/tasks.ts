@@ -2,6 +2,7 @@
 import type { ProcessEnd } from '../../src/slave/ports.ts';
 import type { Stream } from '../../src/protocol/outputs.ts';
 import { truncationMark } from '../../src/slave/outputs/source-file.ts';
+import { digestOf } from './blobs.ts';
 import type { Draw } from './draw.ts';
 
 /** Chances of what each try of a run does. */
@@ -17,6 +18,12 @@ export interface TaskPlan {
   floodRate: number;
   unstartableRate: number;
 }
+
+/** What some runs execute on: a few bytes stand for a tree. */
+export const BUNDLES = [1, 2].map((number) => {
+  const bytes = Buffer.from(`bundle ${number}`);
+  return { id: `fs-${digestOf(bytes)}`, bytes };
+});
 
 export interface Behaviour {
   unstartable: boolean;
