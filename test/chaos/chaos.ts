@@ -30,6 +30,8 @@ export interface ChaosOptions {
   /** Between two faults, at most. */
   gapMsMax?: number;
   say: (line: string) => void;
+  /** Breaks the round off; what it started and mounted is removed. */
+  signal?: AbortSignal;
 }
 
 export interface ChaosResult {
@@ -58,7 +60,8 @@ export async function chaosRound(options: ChaosOptions): Promise<ChaosResult> {
   const { slots = 4, slaves = 2, leaseMs = 2000 } = options;
   let world: World | undefined;
   let load: Load | undefined;
-  try {
+
+  async function play(): Promise<ChaosResult> {
     world = await startWorld({
       cli: options.cli,
       root,
@@ -92,18 +95,29 @@ export async function chaosRound(options: ChaosOptions): Promise<ChaosResult> {
     const cycles = [...counts.values()].reduce((sum, count) => sum + count, 0);
     const { runs, started } = verdict;
     return { cycles, runs, started, faults, violations, root };
+  }
+
+  try {
+    return await Promise.race([play(), brokenOff(options.signal)]);
   } finally {
     load?.stop();
     await world?.killAll();
     network.remove();
     if (disk) {
       // What shows a violation outlives the disk that it was on.
-      if (world && violations.length > 0)
+      if (world && violations.length > 0) {
         cpSync(world.state, join(root, 'state'), { recursive: true });
+      }
       disk.remove();
     }
     if (violations.length === 0) rmSync(root, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+function brokenOff(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => reject(new Error('broken off')), { once: true });
+  });
 }
 
 type Fault = ReturnType<typeof drawFault>;

@@ -118,7 +118,14 @@ function hear(evidence: Evidence, { mirror, change, marks, report }: Heard): voi
 
 function slaveOf(name: string, slots: number): SimSlave {
   const plan = { name, arch: ARCH, labels: {}, slots, resources: {} };
-  return { plan, processes: { all: new Map() } } as unknown as SimSlave;
+  const all = new Map<string, SimProcess>();
+  const processes = {
+    all,
+    get alive() {
+      return [...all.values()].filter(({ end }) => !end);
+    },
+  };
+  return { plan, processes } as unknown as SimSlave;
 }
 
 /** Of this machine, in the words of the protocol. */

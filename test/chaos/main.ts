@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chaosRound } from './chaos.ts';
+import type { ChaosOptions, ChaosResult } from './chaos.ts';
 import { FAULTS } from './faults.ts';
 
 const USAGE = `usage: npm run chaos -- [--minutes N] [--cycles N] [--seed N] [--faults NAME,…]
@@ -31,6 +32,8 @@ async function main(args: string[]): Promise<number> {
     say(USAGE);
     return 64;
   }
+  const given = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => given.abort());
   const total = {
     cycles: 0,
     runs: 0,
@@ -42,7 +45,7 @@ async function main(args: string[]): Promise<number> {
   const endsAt = Date.now() + minutes * 60_000;
   const cyclesMax = Number(values.cycles ?? Infinity);
   for (let seed = Number(values.seed); Date.now() < endsAt && total.cycles < cyclesMax; seed++) {
-    const result = await chaosRound({
+    const result = await unlessBrokenOff({
       cli: resolve('dist/cli/runyard.js'),
       seed,
       cycles: Math.min(CYCLES_A_ROUND, cyclesMax - total.cycles),
@@ -51,7 +54,9 @@ async function main(args: string[]): Promise<number> {
       slaves: Number(values.slaves),
       outageMsMax: Number(values.outage) * 1000,
       say,
+      signal: given.signal,
     });
+    if (!result) return 130;
     const { cycles, runs, started, violations } = result;
     say(`seed ${seed}: ${cycles} cycles, ${runs} runs, ${started} attempts started`);
     for (const violation of violations) say(`  ${violation}`);
@@ -72,8 +77,19 @@ async function main(args: string[]): Promise<number> {
   return total.violations === 0 ? 0 : 1;
 }
 
+/** undefined: somebody asked it to end. */
+async function unlessBrokenOff(options: ChaosOptions): Promise<ChaosResult | undefined> {
+  try {
+    return await chaosRound(options);
+  } catch (error) {
+    if (!options.signal?.aborted) throw error;
+    return undefined;
+  }
+}
+
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// What a broken round waits for in vain would keep the process.
+process.exit(await main(process.argv.slice(2)));

@@ -44,6 +44,7 @@ export function drawTask(index: number, marks: string, draw: Draw): Task {
       retries: draw.int(0, 2),
       retry,
       lostMax: 100,
+      exclusive: draw.chance(0.15),
     },
     ...(draw.chance(0.06) ? { abortAfterMs: draw.exponential(700) } : {}),
   };
