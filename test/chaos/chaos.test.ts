@@ -8,15 +8,15 @@ test('a few kills, cuts and stops of real processes break no promise', async () 
   const { violations, cycles, runs, started } = await chaosRound({
     cli: CLI,
     seed: 1,
-    cycles: 6,
-    forMs: 12_000,
+    cycles: 4,
+    forMs: Infinity,
     outageMsMax: 2500,
     gapMsMax: 500,
     concurrency: 4,
     say: (line) => process.stderr.write(`${line}\n`),
   });
   expect(violations).toEqual([]);
-  expect(cycles).toBeGreaterThan(1);
+  expect(cycles).toBe(4);
   expect(runs).toBeGreaterThan(5);
   expect(started).toBeGreaterThan(5);
 }, 240_000);

@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { messageOf } from '../../src/base/errors.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { drawFrom } from '../sim/draw.ts';
 import type { Draw } from '../sim/draw.ts';
@@ -99,6 +100,10 @@ export async function chaosRound(options: ChaosOptions): Promise<ChaosResult> {
 
   try {
     return await Promise.race([play(), brokenOff(options.signal)]);
+  } catch (error) {
+    // What the machine below does not bear is kept, too: it may be the yard that asked too much.
+    if (!options.signal?.aborted) violations.push(`the round broke: ${messageOf(error)}`);
+    throw error;
   } finally {
     load?.stop();
     await world?.killAll();
