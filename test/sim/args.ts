@@ -17,6 +17,7 @@ What to play:
   --profile P        calm, master (faults of the master only) or everything; default: drawn
   --slaves N         that many slaves; default: drawn
   --runs N           that many runs; default: drawn
+  --commit C         with the code of that commit
   --twice            play every seed twice: equal, and without a use of the real world
   --keep-going       go on after a seed that fails
   --all              in a seed that fails, go on after what was found first
