@@ -105,9 +105,13 @@ export const DST: readonly Mutant[] = [
       {
         file: 'src/master/ledger.ts',
         find: `          if (isDone(cell.latest.state) && cell.latest === record) runs.delete(record.id);`,
-        replace: `          const { state, context } = cell.latest;
-          const isOver = isDone(state) && (state !== 'ABORTED' || context.lost === 0);
-          if (isOver && cell.latest === record) runs.delete(record.id);`,
+        replace: ``,
+      },
+      {
+        file: 'src/master/ledger.ts',
+        find: `    liveRuns: () => Array.from(runs.values(), ({ latest }) => latest),`,
+        replace: `    liveRuns: () =>
+      Array.from(runs.values(), ({ latest }) => latest).filter(({ state }) => !isDone(state)),`,
       },
     ],
   },

@@ -194,6 +194,14 @@ export const OWN: readonly Mutant[] = [
     replace: `      return { ...(await getRun(runId)), state: 'ABORTED' as const, patience };`,
   },
   {
+    name: 'abort-of-what-is-done',
+    source: 'own',
+    why: 'who aborts a run that is done is told that it was aborted',
+    file: 'src/master/service.ts',
+    find: `      if (isDone(run.state)) return statusOf(run, baseUrl());`,
+    replace: `      if (isDone(run.state)) return { ...statusOf(run, baseUrl()), state: 'ABORTED' as const };`,
+  },
+  {
     name: 'gone-process-succeeded',
     source: 'own',
     why: 'a process that is gone after a restart is reported as a success',
