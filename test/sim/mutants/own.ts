@@ -82,9 +82,17 @@ export const OWN: readonly Mutant[] = [
     name: 'slave-takes-all',
     source: 'own',
     why: 'a slave starts what it is given, whether or not it has a slot',
-    file: 'src/slave/agent.ts',
-    find: `    if (busy + dying >= facts.slots)`,
-    replace: `    if (busy + dying >= 1000)`,
+    file: 'src/slave/held.ts',
+    find: `      return busy < ports.slots;`,
+    replace: `      return busy < 1000;`,
+  },
+  {
+    name: 'no-wait-for-the-dying',
+    source: 'own',
+    why: 'an attempt starts while what it takes the place of still runs',
+    file: 'src/slave/held.ts',
+    find: `    const room = dying.size > 0 ? Promise.all(dying).then(() => {}) : undefined;`,
+    replace: `    const room = undefined;`,
   },
   {
     name: 'last-in-first-out',
@@ -213,9 +221,9 @@ export const OWN: readonly Mutant[] = [
     name: 'taken-up-by-starting-again',
     source: 'own',
     why: 'a slave that restarts starts what it had instead of taking it over',
-    file: 'src/slave/agent.ts',
-    find: `      else if (assignment) take(assignment, { workspace: ports.workspaceAt(key), sinkSizes: {} });`,
-    replace: `      else if (assignment) take(assignment);`,
+    file: 'src/slave/held.ts',
+    find: `begin(assignment, { workspace: ports.workspaceAt(key) });`,
+    replace: `begin(assignment);`,
   },
   {
     name: 'assignment-not-noted',
@@ -237,8 +245,8 @@ export const OWN: readonly Mutant[] = [
     name: 'spool-never-emptied',
     source: 'own',
     why: 'what was acknowledged stays on the disk of the slave',
-    file: 'src/slave/agent.ts',
-    find: `attempt.report ? ports.workspaces.remove(key) : attempt.discard();`,
+    file: 'src/slave/held.ts',
+    find: `attempt.report ? workspaces.remove(key) : attempt.discard();`,
     replace: `attempt.report ? Promise.resolve() : attempt.discard();`,
   },
   {
@@ -352,6 +360,32 @@ export const OWN: readonly Mutant[] = [
     find: `    const verdicts: Verdicts = { forget: [], stop: [], goingOn: [] };`,
     replace: `    const verdicts: Verdicts = { forget: hello.held.map(slotOf2), stop: [], goingOn: [] };
     function slotOf2({ runId, attempt }: Slot) { return { runId, attempt }; }`,
+  },
+  {
+    name: 'exclusive-outlives-its-lease',
+    source: 'own',
+    why: 'a slave without a lease lets exclusive attempts go on',
+    file: 'src/slave/exclusive.ts',
+    find: `    if (!lease) return;
+    // Also`,
+    replace: `    if (lease) return;
+    // Also`,
+  },
+  {
+    name: 'exclusive-not-waited-for',
+    source: 'own',
+    why: 'the master grants an exclusive run anew as soon as its slave is lost',
+    file: 'src/master/exclusive.ts',
+    find: `  if (!facts.exclusive) return undefined;`,
+    replace: `  if (facts.exclusive !== undefined) return undefined;`,
+  },
+  {
+    name: 'drain-forgotten-by-the-slave',
+    source: 'own',
+    why: 'a slave takes grants that were on their way when it was drained',
+    file: 'src/slave/agent.ts',
+    find: `    if (isDrained) return reject('drained');`,
+    replace: ``,
   },
   {
     name: 'late-close-ends-the-new-session',
