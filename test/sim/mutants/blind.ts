@@ -56,8 +56,8 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   {
     name: 'overdue-at-restart',
     file: 'src/master/yard.ts',
-    find: `const isBackstop = deadline.event === 'run.overdue' || deadline.event === 'stop.overdue';`,
-    replace: `const isBackstop = deadline.event === 'stop.overdue';`,
+    find: `    return deadline.isWhole ? deadline.withinMs`,
+    replace: `    return deadline.isWhole && deadline.event !== 'run.overdue' ? deadline.withinMs`,
     why:
       'The master is down while a task ends in time, and for longer than timeout, grace and ' +
       'overhead. When it is back the run is TIMEDOUT before its slave can reconnect with ' +
@@ -113,8 +113,8 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   {
     name: 'unheard-assign-is-a-loss',
     file: 'src/master/handshake.ts',
-    find: `const type = run.state === 'PENDING.assigned' ? 'attempt.rejected' : 'slave.lost';`,
-    replace: `const type = 'slave.lost';`,
+    find: `    if (run.state === 'PENDING.assigned' && waitMs === undefined) {`,
+    replace: `    if (run.state === 'NEW' && waitMs === undefined) {`,
     why:
       'A run with lostMax 1 is granted and the link blinks before the assignment arrives. ' +
       'The slave comes back within its lease without it: the run is FAILED for a lost ' +
@@ -256,8 +256,8 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
     name: 'deposed-master-obeyed',
     file: 'src/slave/agent.ts',
     find: `    if (!isServing()) return;
-    for (const stale of message.forget)`,
-    replace: '    for (const stale of message.forget)',
+    setDrained(message.draining);`,
+    replace: `    setDrained(message.draining);`,
     why:
       'A slave is welcomed by a new master, loses the link, and reaches an older one, such ' +
       'as a machine that was restored. That one knows none of its attempts and names them ' +
@@ -266,10 +266,10 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   },
   {
     name: 'report-during-greeting',
-    file: 'src/slave/agent.ts',
-    find: `      if (report) send({ type: 'finished', ...report });
-      else if (phase !== 'preparing') {`,
-    replace: `      if (!report && phase !== 'preparing') {`,
+    file: 'src/slave/held.ts',
+    find: `        if (made) report(attempt, made, sizes.get(key));
+        else if (phase`,
+    replace: `        if (!made && phase`,
     why:
       'A slave reconnects and a task ends after the HELLO is out and before the welcome is ' +
       'in; or an outage left more reports than a HELLO takes. Those reports are not sent: ' +
@@ -277,9 +277,9 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   },
   {
     name: 'hello-holds-unfinished-only',
-    file: 'src/slave/agent.ts',
-    find: 'held: [...attempts.values()].slice(0, 1000).map(',
-    replace: 'held: [...attempts.values()].filter(({ report }) => !report).slice(0, 1000).map(',
+    file: 'src/slave/held.ts',
+    find: `      const held = [...attempts.values()].slice(`,
+    replace: `      const held = [...attempts.values()].filter(({ report: made }) => !made).slice(`,
     why:
       'A long outage leaves a slave with more reports than a HELLO takes. Those that follow ' +
       'the welcome are not named as held: their runs are given up and granted anew before ' +
@@ -288,9 +288,9 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   {
     name: 'leaves-before-acknowledged',
     file: 'src/slave/agent.ts',
-    find: '    if (context.leaving && attempts.size === 0 && dying === 0) {',
+    find: `    if (context.leaving && held.isEmpty) {`,
     replace: `    const isOver = [...attempts.values()].every(({ report }) => report !== undefined);
-    if (context.leaving && isOver && dying === 0) {`,
+    if (context.leaving && isOver) {`,
     why:
       'A slave drains and its last task ends with output. Goodbye leaves in the frame of ' +
       'the report: while the master seals the outputs the slave counts as gone, its run is ' +
@@ -299,9 +299,9 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   },
   {
     name: 'dying-frees-slot',
-    file: 'src/slave/agent.ts',
-    find: 'if (busy + dying >= facts.slots)',
-    replace: 'if (busy >= facts.slots)',
+    file: 'src/slave/held.ts',
+    find: `    const room = dying.size > 0 ?`,
+    replace: `    const room = dying.size < 0 ?`,
     why:
       'After a partition a slave of one slot is told to forget a stale attempt, and its ' +
       'processes take seconds to die. It takes the next assignment at once: two tasks run ' +
@@ -344,8 +344,17 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   {
     name: 'spooled-without-inline',
     file: 'src/slave/file-spool.ts',
-    find: `keepReport: async (key, report) => writeOnce(at(key, 'report'), report),`,
-    replace: `keepReport: async (key, { inline: _, ...report }) => writeOnce(at(key, 'report'), report),`,
+    find: `      append(key, report);`,
+    replace: `      const { inline: _, ...kept } = report;
+      append(key, kept);`,
+    // The simulator has a spool of its own.
+    also: [
+      {
+        file: 'test/sim/journal.ts',
+        find: `keepReport: async (key, report) =>`,
+        replace: `keepReport: async (key, { inline: _, ...report }) =>`,
+      },
+    ],
     why:
       'A task ends with a line of output while the master is away, and the slave restarts ' +
       'before the master is back. The report from disk has no bytes, the outputs cannot be ' +
@@ -478,8 +487,8 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
     name: 'exit-read-too-early',
     file: 'src/slave/execute/adopt.ts',
     find: `      const lives = process.root !== undefined && isAlive(process.root);
-      const { end } = readExitRecord(process.exitFile);`,
-    replace: `      const { end } = readExitRecord(process.exitFile);
+      const { end } = readExitRecord(process);`,
+    replace: `      const { end } = readExitRecord(process);
       const lives = process.root !== undefined && isAlive(process.root);`,
     why:
       'A slave restarts and watches a task of its earlier process. Between the two looks ' +

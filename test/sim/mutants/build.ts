@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
+  existsSync,
   linkSync,
   mkdirSync,
   readFileSync,
@@ -15,6 +16,15 @@ import { editsOf, plant } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 
 const PARTS = ['src', 'test'];
+
+/** Whether the simulator runs any of what it changes: adapters of the real world it does not. */
+export function isWithin(root: string, mutant: Mutant): boolean {
+  return editsOf(mutant).some(({ file }) => existsSync(join(root, 'dist-sim', jsOf(file))));
+}
+
+function jsOf(file: string): string {
+  return file.replace(/\.ts$/, '.js');
+}
 
 /** Of the project at `root`. All are laid out as `dist-sim` is. */
 export function buildMutants(
@@ -40,7 +50,7 @@ export function buildMutants(
     const place = join(home, mutant.name);
     for (const part of PARTS) linkTree(join(base, part), join(place, part));
     for (const { file } of editsOf(mutant)) {
-      const name = file.replace(/\.ts$/, '.js');
+      const name = jsOf(file);
       const changed = join(compiled, mutant.name, name);
       // Renamed over the link, so that the file that it was linked to stays as it is.
       write(join(place, `${name}.new`), readFileSync(changed, 'utf8'));

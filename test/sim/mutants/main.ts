@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildMutants } from './build.ts';
+import { buildMutants, isWithin } from './build.ts';
 import { huntOne } from './hunt.ts';
 import type { Hunt, Range } from './hunt.ts';
 import { matrixOf, mistakenOf, survivorsOf, tableOf } from './matrix.ts';
@@ -38,8 +38,10 @@ async function main(): Promise<number> {
   }
   const isWanted = (text: string) =>
     positionals.length === 0 || positionals.some((part) => text.includes(part));
-  const mutants = MUTANTS.filter(({ name, source }) => isWanted(name) || isWanted(source));
+  const wanted = MUTANTS.filter(({ name, source }) => isWanted(name) || isWanted(source));
   const root = resolve(import.meta.dirname, '..', '..', '..', '..');
+  const mutants = wanted.filter((mutant) => isWithin(root, mutant));
+  const beyond = wanted.filter((mutant) => !mutants.includes(mutant)).map(({ name }) => name);
   const { base, places } = buildMutants(root, mutants);
   const ranges = Array.from({ length: Number(values.ranges) }, (_, i): Range => {
     const from = 1 + i * 1_000_000;
@@ -61,8 +63,9 @@ async function main(): Promise<number> {
   await Promise.all(Array.from({ length: Number(values.jobs) }, work));
   const survivors = survivorsOf(hunts);
   const mistaken = mistakenOf(hunts);
-  if (values.output === 'json') say(JSON.stringify({ hunts, survivors, mistaken }));
+  if (values.output === 'json') say(JSON.stringify({ hunts, survivors, mistaken, beyond }));
   else present(hunts, survivors, mistaken);
+  if (beyond.length > 0) tell(`in files that no simulation runs: ${beyond.join(', ')}`);
   return survivors.length + mistaken.length > 0 ? 1 : 0;
 }
 
