@@ -5,6 +5,7 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   readdirSync,
   renameSync,
@@ -30,12 +31,11 @@ function jsOf(file: string): string {
 export function buildMutants(
   root: string,
   mutants: readonly Mutant[],
-): { base: string; places: Map<string, string> } {
+): { base: string; places: Map<string, string>; remove: () => void } {
   const built = join(root, 'dist-sim');
-  const home = join(built, 'mutants');
+  const home = mkdtempSync(join(built, 'mutants-'));
   const sources = join(home, 'sources');
   const compiled = join(home, 'compiled');
-  rmSync(home, { recursive: true, force: true });
   for (const mutant of mutants) {
     for (const [file, text] of textsOf(root, mutant)) {
       write(join(sources, mutant.name, file), text);
@@ -58,7 +58,7 @@ export function buildMutants(
     }
     places.set(mutant.name, place);
   }
-  return { base, places };
+  return { base, places, remove: () => rmSync(home, { recursive: true, force: true }) };
 }
 
 function textsOf(root: string, mutant: Mutant): Map<string, string> {

@@ -42,7 +42,8 @@ async function main(): Promise<number> {
   const root = resolve(import.meta.dirname, '..', '..', '..', '..');
   const mutants = wanted.filter((mutant) => isWithin(root, mutant));
   const beyond = wanted.filter((mutant) => !mutants.includes(mutant)).map(({ name }) => name);
-  const { base, places } = buildMutants(root, mutants);
+  const { base, places, remove } = buildMutants(root, mutants);
+  process.on('exit', remove);
   const ranges = Array.from({ length: Number(values.ranges) }, (_, i): Range => {
     const from = 1 + i * 1_000_000;
     return { from, to: from + Number(values.seeds) - 1 };
@@ -83,4 +84,5 @@ function present(hunts: Hunt[], survivors: string[], mistaken: string[]): void {
   if (mistaken.length > 0) say(`called equivalent, and found: ${mistaken.join(', ')}`);
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 process.exitCode = await main();

@@ -319,6 +319,22 @@ export const OWN: readonly Mutant[] = [
   }`,
   },
   {
+    name: 'checksum-unchecked',
+    source: 'own',
+    why: 'a record with a flipped bit is served',
+    file: 'src/master/store/record.ts',
+    find: `  if (checksum(key, rev, value) !== record.readUInt32LE(0)) throw damaged(key);`,
+    replace: ``,
+  },
+  {
+    name: 'hole-unseen',
+    source: 'own',
+    why: 'a store from whose middle a group of commits is gone is served',
+    file: 'src/master/store/check.ts',
+    find: `      checkSuccessor(before, next);`,
+    replace: `      if (before.group > next.group) checkSuccessor(before, next);`,
+  },
+  {
     name: 'gone-at-rest',
     source: 'own',
     why: 'once all is well the master dies for good; planted in the world, for the core has no such act',
