@@ -23,6 +23,7 @@ function choose(a, b) {
   }
 }
 const unused = () => 'unused';
+const nothing = () => {};
 try {
   choose(1);
 } catch {

@@ -52,10 +52,15 @@ function armsAt(node: Node): Arm[] {
     case 'FunctionDeclaration':
     case 'FunctionExpression':
     case 'ArrowFunctionExpression':
-      return [{ kind: 'function', at: child('body').start }];
+      return isEmpty(child('body')) ? [] : [{ kind: 'function', at: child('body').start }];
     default:
       return [];
   }
+}
+
+/** Such as the names of effects in a machine: there is nothing in it to reach. */
+function isEmpty({ type, body }: Node): boolean {
+  return type === 'BlockStatement' && (body as Node[]).length === 0;
 }
 
 function walk(node: Node, visit: (node: Node) => void): void {

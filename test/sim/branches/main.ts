@@ -23,11 +23,18 @@ below --least (default 0).`;
 /** What decides, and touches nothing: every branch of it should be within a simulation's reach. */
 const CORE = [
   ...['agent', 'job', 'retry', 'run', 'slave'].map((name) => `machines/${name}`),
-  ...['assignments', 'deadlines', 'greeting', 'handshake', 'hub', 'leases', 'ledger'].map(
-    (name) => `master/${name}`,
-  ),
+  ...[
+    'assignments',
+    'deadlines',
+    'exclusive',
+    'greeting',
+    'handshake',
+    'hub',
+    'leases',
+    'ledger',
+  ].map((name) => `master/${name}`),
   ...['placement', 'reports', 'sessions', 'yard'].map((name) => `master/${name}`),
-  ...['agent', 'attempt'].map((name) => `slave/${name}`),
+  ...['agent', 'attempt', 'exclusive', 'held', 'resend'].map((name) => `slave/${name}`),
 ];
 
 interface FileReport {
