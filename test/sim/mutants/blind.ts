@@ -101,9 +101,9 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   {
     name: 'welcome-of-a-dead-session',
     file: 'src/master/handshake.ts',
-    find: `    const held = await heldWithSizes(goingOn);
-    if (!sessions.isCurrent(session)) return;`,
-    replace: '    const held = await heldWithSizes(goingOn);',
+    find: `    if (!sessions.isCurrent(session)) return;
+    sessions.send(session, {`,
+    replace: `    sessions.send(session, {`,
     why:
       'The link breaks while the sizes of outputs are looked up, and the slave says HELLO ' +
       'again. The old session sets it online: a run is granted after the second HELLO is ' +
