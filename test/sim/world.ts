@@ -295,10 +295,9 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     clients,
     damage(draw) {
       if (disk.groups.length < 3) return;
-      for (const kind of DAMAGES) {
-        const { fault } = meet(disk.groups, kind, draw.fork(kind));
-        if (fault !== undefined) report('S27', fault);
-      }
+      // One at a time: each reads the whole disk.
+      const { fault } = meet(disk.groups, draw.pick(DAMAGES), draw);
+      if (fault !== undefined) report('S27', fault);
     },
     later: (ms, act) =>
       void kernel.after(ms * 1000, KIND.fault, () => healedAtMs === undefined && act()),
