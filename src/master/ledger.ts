@@ -60,7 +60,8 @@ export interface LedgerHooks {
   /** At the decision: all that a slave held is lost with it. */
   giveUp: (tx: Transaction, slave: SlaveRecord) => void;
   slaveEffect: (effect: Exclude<SlaveEffect, 'giveUpAttempts'>, slave: SlaveRecord) => void;
-  jobEffect: (effect: JobEffect, job: JobRecord) => void;
+  /** At the decision: an abort that is recorded must not be forgotten before it reaches the runs. */
+  jobEffect: (tx: Transaction, effect: JobEffect, job: JobRecord) => void;
   /** The store failed or another master took over: nothing may be done any more. */
   fatal: (error: unknown) => void;
 }
@@ -218,7 +219,7 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
         const job = { ...cell.latest, state: decision.state, context: decision.context };
         cell.latest = job;
         touchedJobs.set(cell, job);
-        for (const effect of decision.effects) effects.push(() => hooks.jobEffect(effect, job));
+        for (const effect of decision.effects) hooks.jobEffect(tx, effect, job);
       },
       createJob(job) {
         const context = { total: job.runs.length, ended: 0, failed: 0 };

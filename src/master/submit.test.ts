@@ -134,3 +134,18 @@ test('a blocker that ends while its dependent is being submitted is not missed',
   await settled();
   expect((await yard.at(runId)).state).not.toBe('PENDING.blocked');
 });
+
+test('of two submits that race with one key and other contents, the second is refused', async () => {
+  const yard = await openYard();
+  const other = { argv: ['rm', '-rf'], key: 'k' };
+  const both = await Promise.allSettled([
+    yard.submit(parse(keyed), me),
+    yard.submit(parse(other), me),
+  ]);
+  expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  expect(both[1]).toMatchObject({ reason: { code: 'key.conflict' } });
+  await expect(
+    yard.submit(parse({ ...keyed, key: 'l' }, { ...other, key: 'l' }), me),
+  ).rejects.toMatchObject({ code: 'key.conflict' });
+  expect((await yard.submit(parse({ ...other, key: 'l' }), me))[0]!.created).toBe(true);
+});

@@ -82,12 +82,8 @@ export function makeSubmit(ports: SubmitPorts) {
     const known =
       recent.get(keyDigest) ?? (entry && unpack<Omit<RecentKey, 'durable'>>(entry.value));
     if (!known) return undefined;
-    if (known.contentDigest === contentDigest) return known;
-    throw new YardError(
-      'key.conflict',
-      `key ${quote(origin.request.key)} was used for run ${known.runId} with another content`,
-      { hint: 'choose another key, or repeat the same request' },
-    );
+    if (known.contentDigest !== contentDigest) throw keyConflict(origin.request.key, known.runId);
+    return known;
   }
 
   function create(tx: Transaction, prepared: Prepared, id: string, by: Principal): RunRecord {
@@ -136,6 +132,7 @@ export function makeSubmit(ports: SubmitPorts) {
     await resolveAll(looked, among);
 
     // From here to the commit nothing else runs: what was looked up still holds.
+    checkRacingKeys(looked, recent);
     let markDurable: () => void = () => {};
     const durable = new Promise<void>((resolve) => (markDurable = resolve));
     const others: Promise<void>[] = [];
@@ -196,6 +193,27 @@ export function makeSubmit(ports: SubmitPorts) {
   }
 
   return { submit };
+}
+
+/** Those that race: one came while the other was looked up, or both came in one call (S25). */
+function checkRacingKeys(looked: readonly Looked[], recent: ReadonlyMap<string, RecentKey>): void {
+  const among = new Map<string, string>();
+  for (const { prepared } of looked) {
+    const { keyDigest, contentDigest, origin } = prepared;
+    if (keyDigest === undefined || contentDigest === undefined) continue;
+    const other = recent.get(keyDigest)?.contentDigest ?? among.get(keyDigest);
+    if (other !== undefined && other !== contentDigest) {
+      throw keyConflict(origin.request.key, recent.get(keyDigest)?.runId);
+    }
+    among.set(keyDigest, contentDigest);
+  }
+}
+
+function keyConflict(key: string | undefined, runId: string | undefined): YardError {
+  const by = runId === undefined ? 'in the same call' : `for run ${runId}`;
+  return new YardError('key.conflict', `key ${quote(key)} was used ${by} with another content`, {
+    hint: 'choose another key, or repeat the same request',
+  });
 }
 
 /** What a run is held by from its submission on. */

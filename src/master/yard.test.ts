@@ -158,3 +158,23 @@ test('a label that is not well-formed text does not stop the scheduling', async 
   const slave = await yard.welcomed('s1');
   expect(slave.claim().runId).toBe(id);
 });
+
+test('the abort of a job and of its runs is one decision: a restart forgets no half of it', async () => {
+  const yard = await openYard();
+  const id = yard.ids.sortable(yard.clock.wall());
+  const request = runRequest.parse({ argv: ['true'] });
+  await yard.yard.transact((tx) => {
+    tx.createJob({ id: 'j', runs: [id], createdAt: 0 });
+    tx.createRun(id, { request, job: 'j', createdAt: 0 }, { blockers: [] }, 'me');
+  });
+  const { commit } = yard.store;
+  let commits = 0;
+  yard.store.commit = (given) => (commits++ === 0 ? commit(given) : new Promise(() => {}));
+  const event = { type: 'job.abortRequested', at: 1, by: 'me', why: 'enough' } as const;
+  await yard.yard.transact((tx) => tx.job('j', event));
+  const again = await openYard({ memory: yard.memory, clock: yard.clock });
+  const job = await again.yard.ledger.findJob('j');
+
+  expect(commits).toBe(1);
+  expect([job?.state, (await again.at(id)).state]).toEqual(['COMPLETED', 'ABORTED']);
+});

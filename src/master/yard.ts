@@ -172,15 +172,12 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
       if (effect === 'tellDrain') commands?.tell(slave, 'drain');
       else if (effect === 'tellResume') commands?.tell(slave, 'resume');
     },
-    jobEffect(effect: JobEffect, job: JobRecord) {
+    jobEffect(tx, effect: JobEffect, job: JobRecord) {
       if (effect !== 'abortRuns') return;
       const { by, why } = job.context.abort ?? { by: 'nobody', why: '' };
-      const aborted = transact((tx) => {
-        for (const id of job.runs) {
-          tx.run(id, { type: 'abort.requested', at: clock.wall(), by, why }, by);
-        }
-      });
-      quietly(aborted);
+      for (const id of job.runs) {
+        tx.run(id, { type: 'abort.requested', at: clock.wall(), by, why }, by);
+      }
     },
     fatal(error) {
       log.error({ err: String(error) }, 'the store failed: this master ends');
