@@ -12,7 +12,7 @@ export const DIST = resolve(
 const CLI = join(DIST, 'cli/runyard.js');
 /** For a profile of the master: `--cpu-prof --cpu-prof-dir=/tmp/profile`. */
 /** As the first line of the program has it. */
-const OWN_NODE_ARGS = ['--max-semi-space-size=32'];
+const OWN_NODE_ARGS = ['--max-semi-space-size=64'];
 const NODE_ARGS = [
   ...OWN_NODE_ARGS,
   ...(process.env.RUNYARD_BENCH_NODE_ARGS ?? '').split(' ').filter(Boolean),

@@ -104,7 +104,7 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
     if (state === 'PENDING.queued') {
       if (before?.state !== state) queue.add(id, after.facts, context.ahead);
       dirty = true;
-    } else queue.remove(id);
+    } else if (before?.state === 'PENDING.queued') queue.remove(id);
     arm(after);
     if (!before && state === 'PENDING.blocked') {
       for (const blocker of context.blockers) addTo(dependents, blocker, id);
