@@ -105,6 +105,22 @@ test('a key of a submit that was refused can be used again', async () => {
   expect(answer).toMatchObject([{ created: true }]);
 });
 
+test('what waits for a run of its job that is aborted at its submission is aborted too', async () => {
+  const yard = await openYard();
+  const bad = await yard.run();
+  const abort = { type: 'abort.requested', at: 0, by: 'me', why: '' } as const;
+  await yard.yard.transact((tx) => void tx.run(bad, abort, 'me'));
+  const runs = parse({ argv: ['true'], after: [bad] }, { argv: ['true'], after: ['first'] });
+  const createdAt = yard.clock.wall();
+  await yard.submit(runs, me, {
+    id: 'job',
+    ids: ['first', 'second'],
+    note: (tx) => tx.createJob({ id: 'job', runs: ['first', 'second'], createdAt }),
+  });
+  expect((await yard.at('first')).state).toBe('ABORTED');
+  expect((await yard.at('second')).state).toBe('ABORTED');
+});
+
 test('two submits of one key at the same time make one run', async () => {
   const yard = await openYard();
   const [[a], [b]] = await Promise.all([

@@ -154,8 +154,9 @@ export function makeSubmit(ports: SubmitPorts) {
     });
     await yard.transact((tx) => {
       job?.note(tx);
-      for (const { prepared, id, ended } of fresh) {
-        create(tx, prepared, id, by);
+      for (const { prepared, id } of fresh) create(tx, prepared, id, by);
+      // Only then: the end of one is told to those that are there to wait for it.
+      for (const { id, ended } of fresh) {
         for (const blocker of ended) {
           const why = badEndOf(blocker) ?? '';
           const at = clock.wall();
