@@ -2,7 +2,8 @@
 import { sleep } from '../../src/base/clock.ts';
 import { isYardError } from '../../src/base/errors.ts';
 import { isDone, runRequest } from '../../src/protocol/run.ts';
-import type { RunRequestInput, RunStatus } from '../../src/protocol/run.ts';
+import type { RunRequest } from '../../src/protocol/run.ts';
+import type { JobStatus } from '../../src/protocol/http.ts';
 import type { MasterService, Principal } from '../../src/protocol/service.ts';
 import type { Draw } from './draw.ts';
 import type { Kernel } from './kernel.ts';
@@ -10,7 +11,8 @@ import { makeMachine } from './machine.ts';
 import type { Net } from './net.ts';
 import type { Invariant } from './oracles/invariants.ts';
 import type { Answer } from './oracles/oracle.ts';
-import type { DrainPlan, RunPlan, Scenario } from './scenario.ts';
+import { makeRequests, nameOf } from './requests.ts';
+import type { DrainPlan, JobPlan, RunPlan, Scenario } from './scenario.ts';
 import { BUNDLES } from './tasks.ts';
 
 export interface ClientPorts {
@@ -52,6 +54,8 @@ export function makeClients(ports: ClientPorts): Clients {
   const open = new Set<string>();
   /** The faults have ended, and with them the drains. */
   let isOver = false;
+  const requests = makeRequests(scenario);
+  const held = new Set<number>();
   const clients = Array.from({ length: scenario.clients }, (_, number) => makeClient(number));
 
   function makeClient(number: number) {
@@ -101,8 +105,7 @@ export function makeClients(ports: ClientPorts): Clients {
     );
   }
 
-  async function submit(client: Client, index: number, input: RunRequestInput): Promise<string> {
-    const request = runRequest.parse(input);
+  async function putBundle(client: Client, request: RunRequest): Promise<void> {
     const bundle = BUNDLES.find(({ id }) => id === request.bundle);
     if (bundle) {
       await client.ask(
@@ -110,38 +113,136 @@ export function makeClients(ports: ClientPorts): Clients {
         () => undefined,
       );
     }
-    const [submitted] = await client.ask(
-      (service) => service.submit([request], me),
-      ([first]) => ({ kind: 'submitted', index, runId: first!.runId }),
-    );
-    return submitted!.runId;
   }
 
-  async function waitUntilDone({ ask }: Client, runId: string): Promise<RunStatus> {
+  /** undefined: somebody uses its key for something else. */
+  async function submit(
+    client: Client,
+    index: number,
+    asked: RunRequest,
+  ): Promise<string | undefined> {
+    await putBundle(client, asked);
+    try {
+      const [submitted] = await client.ask(
+        (service) => service.submit([asked], me),
+        ([first]) => ({ kind: 'submitted', index, runId: first!.runId, asked }),
+      );
+      return submitted!.runId;
+    } catch (error) {
+      if (isYardError(error) && error.code === 'key.conflict') return undefined;
+      throw error;
+    }
+  }
+
+  /** Who has no answer asks again, and may so have two jobs: those take no key. */
+  async function submitJob(plan: JobPlan): Promise<void> {
+    const client = clients[plan.client]!;
+    const members = scenario.runs.filter(({ job }) => job === plan.number);
+    if (members.length === 0) return;
+    const runs: RunRequest[] = [];
+    for (const member of members) {
+      const request = { ...(await requests.of(member)), name: nameOf(member.index) };
+      await putBundle(client, request);
+      runs.push(request);
+    }
+    const { jobId, runs: made } = await client.ask(
+      (service) => service.submitJob({ name: `job ${plan.number}`, runs }, me),
+      () => undefined,
+    );
+    for (const [at, member] of members.entries()) {
+      requests.accepted(member.index, made[at]);
+      const its = clients[member.client]!;
+      begin(`run ${member.index}`, its, 0, () => follow(its, member, made[at]!));
+    }
+    if (plan.abortAtMs !== undefined) {
+      begin(`abort job ${plan.number}`, client, plan.abortAtMs, () => abortJob(client, jobId));
+    }
+    for (;;) {
+      const { state } = await askJob(client, (service) => service.getJob(jobId), false);
+      if (state === 'COMPLETED') return;
+      await sleep(client.clock, 20_000);
+    }
+  }
+
+  function askJob(
+    { ask }: Client,
+    serve: (service: MasterService) => Promise<JobStatus>,
+    isAborted: boolean,
+  ): Promise<JobStatus> {
+    return ask(serve, (status) => ({ kind: 'job', status, isAborted }));
+  }
+
+  async function abortJob(client: Client, jobId: string): Promise<void> {
+    await askJob(client, (service) => service.abortJob(jobId, me, 'all for nothing'), true);
+  }
+
+  async function waitUntilDone({ ask }: Client, runId: string, index: number): Promise<void> {
     for (;;) {
       const status = await ask(
         (service) => service.waitRun(runId, WAIT_MS, new AbortController().signal),
         (told) => ({ kind: 'status', status: told }),
       );
-      if (isDone(status.state)) return status;
+      if (isDone(status.state)) return;
+      // It was asked to be held on a way so slow that its release came first.
+      if (status.substate === 'held' && !held.has(index)) await release({ ask }, runId);
     }
   }
 
   async function perform(plan: RunPlan): Promise<void> {
     const client = clients[plan.client]!;
-    const { index, request } = plan;
+    const { index } = plan;
+    const request = await requests.of(plan);
+    if (plan.hold && request.held) held.add(index);
     const runId = await submit(client, index, request);
+    requests.accepted(index, runId);
+    if (runId === undefined) {
+      if (!plan.rival) report('S25', `key of run ${index} is taken, and nobody else used it`);
+      return;
+    }
+    await follow(client, plan, runId);
+  }
+
+  /** What people do with a run that was accepted. */
+  async function follow(client: Client, plan: RunPlan, runId: string): Promise<void> {
+    const { index, hold } = plan;
+    if (hold) {
+      held.add(index);
+      begin(`hold ${index}`, client, hold.atMs, () => holdFor(client, plan, runId));
+    }
     if (plan.abortAtMs !== undefined) {
       begin(`abort ${index}`, client, plan.abortAtMs, () => abort(client, runId));
     }
     if (plan.conflict) await expectConflict(client, plan);
-    await waitUntilDone(client, runId);
+    await waitUntilDone(client, runId, index);
     if (!plan.rerun) return;
     const again = await client.ask(
       (service) => service.rerun(runId, me),
       () => undefined,
     );
-    await waitUntilDone(client, again.runId);
+    await waitUntilDone(client, again.runId, index);
+  }
+
+  async function holdFor(client: Client, { index, hold, request }: RunPlan, runId: string) {
+    try {
+      if (!request.held) {
+        await client.ask(
+          (service) => service.holdRun(runId, me, 'a test'),
+          () => undefined,
+        );
+      }
+      await sleep(client.clock, isOver ? 0 : hold!.forMs);
+    } catch (error) {
+      if (!isYardError(error) || error.code !== 'hold.too_late') throw error;
+    }
+    held.delete(index);
+    await release(client, runId);
+  }
+
+  async function release({ ask }: Pick<Client, 'ask'>, runId: string): Promise<void> {
+    await ask(
+      (service) => service.releaseRun(runId, me),
+      () => undefined,
+    );
   }
 
   async function abort({ ask }: Client, runId: string): Promise<void> {
@@ -151,14 +252,19 @@ export function makeClients(ports: ClientPorts): Clients {
     );
   }
 
-  async function expectConflict(client: Client, { index, request }: RunPlan): Promise<void> {
-    try {
-      await submit(client, index, { ...request, priority: 99 });
-    } catch (error) {
-      if (isYardError(error) && error.code === 'key.conflict') return;
-      throw error;
-    }
+  async function expectConflict(client: Client, plan: RunPlan): Promise<void> {
+    const { index } = plan;
+    const other = { ...(await requests.of(plan)), priority: 99 };
+    if ((await submit(client, index, other)) === undefined) return;
     report('S25', `key of run ${index} was taken again for another content`);
+  }
+
+  /** Asks for something else under its key; one of the two is refused. */
+  async function rival(client: Client, plan: RunPlan): Promise<void> {
+    const { held: _, ...request } = plan.request;
+    const other = runRequest.parse({ ...request, name: 'a rival' });
+    const runId = await submit(client, plan.index, other);
+    if (runId !== undefined) await waitUntilDone(client, runId, plan.index);
   }
 
   async function drain(client: Client, { slave, forMs }: DrainPlan): Promise<void> {
@@ -209,13 +315,19 @@ export function makeClients(ports: ClientPorts): Clients {
   return {
     open,
     start() {
+      for (const plan of scenario.jobs) {
+        const client = clients[plan.client]!;
+        begin(`job ${plan.number}`, client, plan.atMs, () => submitJob(plan));
+      }
       for (const plan of scenario.runs) {
+        if (plan.job !== undefined) continue;
         const client = clients[plan.client]!;
         begin(`run ${plan.index}`, client, plan.atMs, () => perform(plan));
-        if (!plan.twice) continue;
         const other = clients[(plan.client + 1) % clients.length]!;
+        if (plan.rival) begin(`rival of ${plan.index}`, other, plan.atMs, () => rival(other, plan));
+        if (!plan.twice) continue;
         begin(`run ${plan.index} again`, other, plan.atMs, async () => {
-          await submit(other, plan.index, plan.request);
+          await submit(other, plan.index, await requests.of(plan));
         });
       }
       for (const [number, plan] of scenario.drains.entries()) {

@@ -36,6 +36,22 @@ export interface RunPlan {
   /** Someone uses its key for something else. */
   conflict?: boolean;
   rerun?: boolean;
+  /** Another client uses its key for something else at the same time. */
+  rival?: boolean;
+  /** Indices of earlier runs that must end well first. */
+  after?: number[];
+  /** It is submitted together with the others of that job. */
+  job?: number;
+  /** Nothing of it is to start for so long. With `held` in its request that begins at once. */
+  hold?: { atMs: number; forMs: number };
+}
+
+/** Its runs name it. */
+export interface JobPlan {
+  number: number;
+  atMs: number;
+  client: number;
+  abortAtMs?: number;
 }
 
 /** What people ask of slaves. */
@@ -109,6 +125,7 @@ export interface Scenario {
   slaves: SlavePlan[];
   clients: number;
   runs: RunPlan[];
+  jobs: JobPlan[];
   drains: DrainPlan[];
   /** A slave that is drained once all is well, until it has nothing left. */
   drainsAfter?: string | undefined;

@@ -160,7 +160,7 @@ function canRun(slave: SlavePlan, { request }: RunPlan): boolean {
   return !permanentObstacle(needs, { ...slave, ...state });
 }
 
-const FLAGS = ['abortAtMs', 'twice', 'conflict', 'rerun'] as const;
+const FLAGS = ['abortAtMs', 'twice', 'conflict', 'rerun', 'rival', 'after', 'hold'] as const;
 /** Without them a run could not be asked for, or not be told from others. */
 const NEEDED = new Set(['argv', 'key']);
 

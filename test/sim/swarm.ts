@@ -5,6 +5,7 @@ import { PROTOCOL_MIN } from '../../src/protocol/version.ts';
 import type { RunRequestInput } from '../../src/protocol/run.ts';
 import { drawFrom } from './draw.ts';
 import type { Draw } from './draw.ts';
+import { weave } from './graphs.ts';
 import { FAULT_KINDS } from './scenario.ts';
 import type {
   DrainPlan,
@@ -35,11 +36,12 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
   if (profile === 'everything') drawSkew(draw.fork('skew'), slaves);
   const healsAtMs = isCalm ? 60_000 : knobs.between(90_000, 300_000);
   const clients = knobs.int(1, 3);
-  const runs = drawRuns(draw.fork('runs'), {
+  const single = drawRuns(draw.fork('runs'), {
     count: options.runs,
     clients,
     untilMs: healsAtMs * 0.8,
   });
+  const { runs, jobs } = weave(draw.fork('graphs'), single);
   return {
     seed: String(seed),
     profile,
@@ -65,6 +67,7 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
     slaves,
     clients,
     runs,
+    jobs,
     drainsAfter: knobs.chance(0.15) ? knobs.pick(slaves).name : undefined,
     drains: isCalm ? [] : drawDrains(draw.fork('drains'), slaves, healsAtMs),
     faults: drawFaults(draw.fork('faults'), { profile, slaves, untilMs: healsAtMs }),

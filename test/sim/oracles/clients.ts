@@ -1,6 +1,7 @@
 /** S2, S16, S17, S23, S25: what clients were told stays true. */
 import { isDone } from '../../../src/protocol/run.ts';
 import type { RunStatus } from '../../../src/protocol/run.ts';
+import { isSame } from './mirror.ts';
 import type { MakeOracle } from './oracle.ts';
 
 export const clientOracles: MakeOracle = ({ mirror, report }) => {
@@ -36,9 +37,12 @@ export const clientOracles: MakeOracle = ({ mirror, report }) => {
     onAnswer(answer) {
       switch (answer.kind) {
         case 'submitted': {
-          const { index, runId } = answer;
+          const { index, runId, asked } = answer;
           if (!mirror.runs.has(runId)) report('S2', `run ${runId} is accepted and not on disk`);
           accepted.add(runId);
+          if (asked && !isSame(asked, mirror.origins.get(runId)?.request)) {
+            report('S25', `run ${runId} is of its key, and was asked for with another content`);
+          }
           const known = runOfKey.get(index);
           if (known !== undefined && known !== runId) {
             report('S25', `key of run ${index} is of ${known} and of ${runId}`);
@@ -53,6 +57,9 @@ export const clientOracles: MakeOracle = ({ mirror, report }) => {
           if (!isDone(answer.status.state)) {
             report('S23', `abort of run ${answer.status.runId} told ${answer.status.state}`);
           }
+          return;
+        case 'job':
+          for (const runId of answer.status.runs) accepted.add(runId);
           return;
         case 'drained':
         case 'resumed':

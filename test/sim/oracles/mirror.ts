@@ -1,15 +1,17 @@
 /** What is on the master's disk, read as it gets there: the ground that all oracles stand on. */
-import { runTable } from '../../../src/master/ledger.ts';
+import { initialContext, runTable } from '../../../src/master/ledger.ts';
 import type { RunContext, RunEvent } from '../../../src/machines/run.ts';
 import { unpack } from '../../../src/master/records.ts';
 import type {
   EventRecord,
+  JobRecord,
   RunOrigin,
   RunRecord,
   SlaveRecord,
 } from '../../../src/master/records.ts';
 import { unpackEvents, unpackOrigin, unpackRun } from '../../../src/master/rows.ts';
 import type { Invariant } from './invariants.ts';
+import { holdAtSubmit } from '../../../src/master/submit.ts';
 import type { Group } from '../../../src/master/store/group.ts';
 import { isDone } from '../../../src/protocol/run.ts';
 
@@ -32,6 +34,7 @@ export interface Change {
   runs: RunRecord[];
   steps: Step[];
   slaves: SlaveRecord[];
+  jobs: JobRecord[];
   removed: string[];
 }
 
@@ -39,6 +42,9 @@ export interface Mirror {
   readonly runs: ReadonlyMap<string, RunRecord>;
   readonly folds: ReadonlyMap<string, Fold>;
   readonly slaves: ReadonlyMap<string, SlaveRecord>;
+  readonly jobs: ReadonlyMap<string, JobRecord>;
+  /** What was asked for, by run. */
+  readonly origins: ReadonlyMap<string, RunOrigin>;
   /** Runs that wait for a slave. */
   readonly queued: ReadonlySet<string>;
   /** How many attempts each slave has, by what is on disk. */
@@ -58,6 +64,7 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
   const runs = new Map<string, RunRecord>();
   const folds = new Map<string, Fold>();
   const slaves = new Map<string, SlaveRecord>();
+  const jobs = new Map<string, JobRecord>();
   const grants = new Map<string, { slave: string; token: string; at: number }>();
   const origins = new Map<string, RunOrigin>();
   const queued = new Set<string>();
@@ -69,7 +76,7 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
     const { run, seq, n } = event;
     if (seq !== lastSeq + 1) report('S9', `event ${seq} follows event ${lastSeq}`);
     lastSeq = seq;
-    const before = folds.get(run) ?? (record && beginningOf(record));
+    const before = folds.get(run) ?? (record && beginningOf(event, record));
     if (!before) {
       report('S8', `event ${seq} of run ${run} has no snapshot with it`);
       return undefined;
@@ -102,10 +109,20 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
     if (to !== undefined) taken.set(to, (taken.get(to) ?? 0) + 1);
   }
 
+  /** Before its first event: it waits for all that it is to wait for and that has not ended well. */
+  function beginningOf({ run, by }: EventRecord, { context: { limits } }: RunRecord): Fold {
+    const { request } = origins.get(run)!;
+    const blockers = [...new Set(request.after)].filter((id) => !hasEndedWell(folds.get(id)));
+    const hold = holdAtSubmit(request, by);
+    return { state: 'NEW', context: initialContext({ limits, blockers, hold }), n: 0 };
+  }
+
   return {
     runs,
     folds,
     slaves,
+    jobs,
+    origins,
     queued,
     roomTaken: (slave) => taken.get(slave) ?? 0,
     grants,
@@ -116,7 +133,7 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
       return undone;
     },
     read({ keys, values }) {
-      const change: Change = { runs: [], steps: [], slaves: [], removed: [] };
+      const change: Change = { runs: [], steps: [], slaves: [], jobs: [], removed: [] };
       const events: EventRecord[] = [];
       for (let i = 0; i < keys.length; i++) {
         const [key, value] = [keys[i]!, values[i]];
@@ -124,6 +141,7 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
         else if (key.startsWith('origin/')) origins.set(idOf(key), unpackOrigin(value));
         else if (key.startsWith('event/')) events.push(...unpackEvents(value));
         else if (key.startsWith('slave/')) change.slaves.push(unpack<SlaveRecord>(value));
+        else if (key.startsWith('job/')) change.jobs.push(unpack<JobRecord>(value));
       }
       for (let i = 0; i < keys.length; i++) {
         const [key, value] = [keys[i]!, values[i]];
@@ -148,6 +166,7 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
         runs.set(run.id, run);
       }
       for (const slave of change.slaves) slaves.set(slave.name, slave);
+      for (const job of change.jobs) jobs.set(job.id, job);
     },
   };
 }
@@ -162,18 +181,10 @@ function idOf(key: string): string {
   return key.slice(key.indexOf('/') + 1);
 }
 
-/** Before its first event. Runs of the simulator wait for no others and are not held at first. */
-function beginningOf({ context: { limits } }: RunRecord): Fold {
-  const context: RunContext = {
-    limits,
-    attempt: 0,
-    settled: 0,
-    failures: 0,
-    lost: 0,
-    blockers: [],
-    ahead: false,
-  };
-  return { state: 'NEW', context, n: 0 };
+/** Others that wait for it may then go on. */
+export function hasEndedWell(run: Pick<Fold, 'state' | 'context'> | undefined): boolean {
+  const ending = run?.context.ending;
+  return run?.state === 'COMPLETE' && ending?.kind === 'exited' && ending.code === 0;
 }
 
 /** Equal as data: what is undefined is absent. */

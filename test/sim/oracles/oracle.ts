@@ -1,5 +1,6 @@
 import type { FinishedReport, ToMaster } from '../../../src/protocol/to-master.ts';
-import type { RunStatus } from '../../../src/protocol/run.ts';
+import type { JobStatus } from '../../../src/protocol/http.ts';
+import type { RunRequest, RunStatus } from '../../../src/protocol/run.ts';
 import type { ToSlave } from '../../../src/protocol/to-slave.ts';
 import type { SimProcess } from '../exec.ts';
 import type { Change, Mirror } from './mirror.ts';
@@ -26,7 +27,9 @@ export interface Session {
 
 /** What a client was told, at the instant at which the master said it. */
 export type Answer =
-  | { kind: 'submitted'; index: number; runId: string }
+  /** `asked`: to be compared with what is on disk. */
+  | { kind: 'submitted'; index: number; runId: string; asked?: RunRequest }
+  | { kind: 'job'; status: JobStatus; isAborted: boolean }
   | { kind: 'status'; status: RunStatus }
   | { kind: 'aborted'; status: RunStatus }
   | { kind: 'drained' | 'resumed'; slave: string };

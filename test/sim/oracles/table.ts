@@ -1,6 +1,7 @@
 import { attemptOracles } from './attempts.ts';
 import { clientOracles } from './clients.ts';
 import { frameOracles } from './frames.ts';
+import { graphOracles } from './graphs.ts';
 import { historyOracles } from './history.ts';
 import { livenessOracles } from './liveness.ts';
 import type { MakeOracle } from './oracle.ts';
@@ -13,6 +14,7 @@ export const ORACLES: readonly MakeOracle[] = [
   attemptOracles,
   frameOracles,
   clientOracles,
+  graphOracles,
   livenessOracles,
   probeOracle,
 ];
