@@ -6,7 +6,7 @@ import { buildMutants, isWithin } from './build.ts';
 import { huntOne } from './hunt.ts';
 import type { Hunt, Range } from './hunt.ts';
 import { matrixOf, mistakenOf, survivorsOf, tableOf } from './matrix.ts';
-import { MUTANTS } from './table.ts';
+import { mutantsOf } from './table.ts';
 
 const HELP = `usage: npm run sim:mutants -- [--seeds N] [--ranges N] [--jobs N] [-o json] [NAME...]
 
@@ -16,7 +16,7 @@ if one survives that is not shown to change nothing.
   --seeds N     at most so many for each bug; default 10000
   --ranges N    independent ranges of seeds; default 1
   --jobs N      at once; default: one for each processor
-  NAME          only these; a part of a name or a source ("dst", "own", "blind") will do`;
+  NAME          only these: the name of a source ("dst", "own", "blind") or a part of a bug's name`;
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const tell = (line: string) => void process.stderr.write(`${line}\n`);
@@ -36,9 +36,7 @@ async function main(): Promise<number> {
     say(HELP);
     return 0;
   }
-  const isWanted = (text: string) =>
-    positionals.length === 0 || positionals.some((part) => text.includes(part));
-  const wanted = MUTANTS.filter(({ name, source }) => isWanted(name) || isWanted(source));
+  const wanted = mutantsOf(positionals);
   const root = resolve(import.meta.dirname, '..', '..', '..', '..');
   const mutants = wanted.filter((mutant) => isWithin(root, mutant));
   const beyond = wanted.filter((mutant) => !mutants.includes(mutant)).map(({ name }) => name);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { editsOf, plant } from './mutant.ts';
-import { MUTANTS } from './table.ts';
+import { MUTANTS, mutantsOf } from './table.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
 
@@ -35,4 +35,14 @@ test('a place that is gone, or not the only one, is told', () => {
   expect(plant('axb', edit)).toBe('ayb');
   expect(() => plant('ab', edit)).toThrow('a.ts has 0 of "x", one is needed');
   expect(() => plant('axxb', edit)).toThrow('a.ts has 2 of "x", one is needed');
+});
+
+test('a source is asked for by its whole name, a bug by a part of its own', () => {
+  expect(mutantsOf([])).toBe(MUTANTS);
+  expect(mutantsOf(['dst']).map(({ source }) => source.slice(0, 4))).toEqual(
+    Array(22).fill('dst '),
+  );
+  expect(mutantsOf(['dst 2'])).toHaveLength(1);
+  // Its name holds the letters of another source.
+  expect(mutantsOf(['standstill']).map(({ source }) => source)).toContain('blind');
 });
