@@ -16,6 +16,8 @@ import { checkQuery } from './input.ts';
 
 const PING_MS = 15_000;
 const LAG_BYTES_MAX = 4 * 2 ** 20;
+/** In one frame, unless more come at once. */
+const EVENTS_TOGETHER = 1000;
 /** How long an upgrade may wait for somebody who knows its path. */
 const UNCLAIMED_MS = 10_000;
 
@@ -116,6 +118,7 @@ async function serve(
   client.on('error', () => client.terminate());
   const stopPings = pingAlong(client, clock);
   let greeted = false;
+  let gathered: HistoryEvent[] = [];
 
   function send(frame: object): void {
     if (client.readyState !== client.OPEN) return;
@@ -132,8 +135,18 @@ async function serve(
     send(since === undefined ? { type: 'hello' } : { type: 'hello', since });
   }
 
+  /** What one synced write brought is told as one: a frame costs more than most of its events. */
   function hear(events: HistoryEvent[]): void {
     greet();
+    if (gathered.length === 0) clock.soon(tell);
+    for (const event of events) gathered.push(event);
+    if (gathered.length >= EVENTS_TOGETHER) tell();
+  }
+
+  function tell(): void {
+    if (gathered.length === 0) return;
+    const events = gathered;
+    gathered = [];
     send({ type: 'events', events });
   }
 

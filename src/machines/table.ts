@@ -73,7 +73,10 @@ function apply<Context, Event>(
 ): Context {
   if (updates.length === 0) return context;
   const next = { ...context };
-  for (const update of updates) Object.assign(next as object, update({ context: next, event }));
+  for (const update of updates) {
+    const changes = update({ context: next, event });
+    for (const name in changes) next[name] = changes[name]!;
+  }
   return next;
 }
 

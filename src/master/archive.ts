@@ -100,6 +100,8 @@ function makeShelf(bytesMax: number) {
   function put(name: string, bytes: Uint8Array): void {
     shelf.set(name, bytes);
     total += bytes.length;
+    // A map keeps the places of what left it: to look for its first is not free.
+    if (total <= bytesMax) return;
     for (const eldest of shelf.keys()) {
       if (total <= bytesMax) break;
       take(eldest);

@@ -24,10 +24,17 @@ export interface Monitor {
   readonly counts: ReadonlyMap<Invariant, number>;
 }
 
+/** Changed in place: with every event, an entry of its own would cost more than the look. */
+interface Known {
+  attempt: number;
+  /** How many events it had. */
+  n: number;
+}
+
 /** What it knows begins with the first event that it hears: of runs from before, less is checked. */
 export function makeMonitor(onBreach: (breach: Breach) => void): Monitor {
-  /** Each run that was heard of and is not done, after its last event. */
-  const known = new Map<string, RunRecord>();
+  /** Each run that was heard of and is not done, as its last event left it. */
+  const known = new Map<string, Known>();
   const counts = new Map<Invariant, number>(INVARIANTS.map((name) => [name, 0]));
   let [first, last] = [0, 0];
 
@@ -55,18 +62,22 @@ export function makeMonitor(onBreach: (breach: Breach) => void): Monitor {
     if (failures > limits.retries || lost > Math.max(1, limits.lostMax)) {
       breach(event, run, 'S7', `${failures} failures and ${lost} losses are beyond its limits`);
     }
-    if (!isDone(state)) return void known.set(id, run);
-    known.delete(id);
-    if (settled !== attempt) {
-      breach(event, run, 'S4', `it ended with attempt ${attempt}, ${settled} is settled`);
-    }
+    if (isDone(state)) {
+      known.delete(id);
+      if (settled !== attempt) {
+        breach(event, run, 'S4', `it ended with attempt ${attempt}, ${settled} is settled`);
+      }
+    } else if (before) {
+      before.attempt = attempt;
+      before.n = n;
+    } else known.set(id, { attempt, n });
   }
 
-  function lookAtStep(event: EventRecord, before: RunRecord, run: RunRecord): void {
+  function lookAtStep(event: EventRecord, before: Known, run: RunRecord): void {
     const { type, attempt } = event.event;
-    const [was, is] = [before.context.attempt, run.context.attempt];
-    if (event.n !== before.events.length + 1) {
-      breach(event, run, 'S9', `event ${event.n} follows event ${before.events.length} of the run`);
+    const [was, is] = [before.attempt, run.context.attempt];
+    if (event.n !== before.n + 1) {
+      breach(event, run, 'S9', `event ${event.n} follows event ${before.n} of the run`);
     }
     if (is !== was + (type === 'run.granted' ? 1 : 0)) {
       breach(event, run, 'S3', `attempt ${was} became ${is} by ${type}`);
