@@ -4,9 +4,9 @@ import { median, spread, table, title, verdict } from './kit/figures.mjs';
 import { cpuUs, withProcesses } from './kit/processes.mjs';
 import { checkBuild, runMany, startMaster, startSimulatedSlaves } from './kit/yard.mjs';
 
-const ROUNDS = 3;
-const RUNS = 40_000;
-const JOBS = 15_000;
+const ROUNDS = 7;
+const RUNS = 30_000;
+const JOBS = 12_000;
 const SLAVES = { count: 64, slots: 16, processes: 1 };
 /** As the figure of perf.md part 2 was measured, and as it is fastest here. */
 const PEERS = [
@@ -45,8 +45,10 @@ const isMet = await withProcesses(async (place) => {
     [rowOf('runyard', ours), ...peers.map((peer) => rowOf(peer.name, peer))],
   );
   const met = peers.map(({ name, perSecond, target }) => {
-    const ratio = median(ours.perSecond) / median(perSecond);
-    return verdict(`runyard / ${name}`, `${ratio.toFixed(2)} x`, ratio >= target, `>= ${target} x`);
+    // Within a round, since a shared machine is not as fast in the next.
+    const ratios = ours.perSecond.map((own, round) => own / perSecond[round]);
+    const isMet = median(ratios) >= target;
+    return verdict(`runyard / ${name}`, `${spread(ratios, 2)} x`, isMet, `>= ${target} x`);
   });
   return met.every(Boolean);
 });

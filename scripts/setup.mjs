@@ -61,6 +61,9 @@ function build() {
   run([process.execPath, tsc(), '-p', 'tsconfig.build.json'], {
     hint: 'The build failed: see the errors above.',
   });
+  run([process.execPath, join(root, 'scripts', 'strip.mjs')], {
+    hint: 'What was built could not be stripped: see the error above.',
+  });
   for (const file of sources.filter((name) => ASSETS.includes(extname(name)))) {
     const copy = join(dist, relative(join(root, 'src'), file));
     mkdirSync(dirname(copy), { recursive: true });

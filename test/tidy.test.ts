@@ -108,3 +108,9 @@ function newerOrSame(version: string, floor: string): boolean {
   for (let i = 0; i < 3; i++) if (a[i] !== b[i]) return a[i]! > b[i]!;
   return true;
 }
+
+test('what is built to serve holds none of the chances of the simulator', () => {
+  const built = filesBelow(join(root, 'dist')).filter((path) => path.endsWith('.js'));
+  expect(built.length).toBeGreaterThan(100);
+  expect(built.filter((path) => readFileSync(path, 'utf8').includes('buggify'))).toEqual([]);
+});

@@ -23,7 +23,7 @@ export const BUGGIFY_SITES = [
 ] as const;
 export type BuggifySite = (typeof BUGGIFY_SITES)[number];
 
-/** Only a simulated clock has chances: in production this is one look at what is not there. */
+/** Only a simulated clock has chances; what is built to serve holds none of these calls. */
 export function buggify(clock: Clock, site: BuggifySite): boolean {
   return clock.buggify !== undefined && clock.buggify(site);
 }
