@@ -27,6 +27,10 @@ interface Directory {
 
 export interface Journal {
   readonly directories: ReadonlyMap<AttemptKey, Directory>;
+  /** Attempts whose report the disk did not take. */
+  readonly refused: ReadonlySet<AttemptKey>;
+  /** How often something of it was lost: by a power cut, a new disk, another machine's disk. */
+  readonly losses: number;
   spoolOf: (life: Life) => Spool;
   workspacesOf: (life: Life, fetchBundle: FetchBundle) => Workspaces;
   setFull: (isFull: boolean) => void;
@@ -67,6 +71,8 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
   let disk = blank();
   let isFull = false;
   let isFailing = false;
+  const refused = new Set<AttemptKey>();
+  let losses = 0;
 
   /** Throws where the disk is full or fails; `act` is what happens otherwise, and perhaps then. */
   function writing(life: Life, act: () => void): void {
@@ -101,9 +107,17 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
     get directories() {
       return disk.directories;
     },
+    refused,
+    get losses() {
+      return losses;
+    },
     spoolOf: (life) => ({
       keepAssignment: async (key, assignment) => write(life, key, 'assignment', assignment),
-      keepReport: async (key, report) => write(life, key, 'report', report),
+      keepReport: async (key, report) => {
+        refused.add(key);
+        write(life, key, 'report', report);
+        refused.delete(key);
+      },
       async read(key) {
         const { assignment, report } = disk.directories.get(key) ?? {};
         return {
@@ -153,6 +167,7 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
     setFull: (full) => void (isFull = full),
     failNext: () => void (isFailing = true),
     losePower(chance) {
+      losses++;
       const cut = kernel.now - chance.float() * UNSYNCED_US;
       const left = new Map<AttemptKey, Directory>();
       for (const [key, directory] of [...disk.removed, ...disk.directories]) {
@@ -171,8 +186,12 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
       };
       return cut;
     },
-    wipe: () => void (disk = blank()),
+    wipe() {
+      losses++;
+      disk = blank();
+    },
     swap(other) {
+      losses++;
       const theirs = other.content;
       other.content = disk;
       disk = theirs;
@@ -181,6 +200,7 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
       return disk;
     },
     set content(given) {
+      losses++;
       disk = given;
     },
   };

@@ -141,7 +141,7 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
         const socket = await net.connect(name, mine, 'master');
         const counters = new Map<string, number>();
         const options = { reader: 'slave' as const, schema: toSlave, clock, log, counters };
-        return tapped(wire<ToMaster, ToSlave>(socket, options));
+        return tapped(wire<ToMaster, ToSlave>(socket, options), mine);
       },
       isolations: ['none'],
       workspaceAt,
@@ -167,10 +167,15 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
     return opened;
   }
 
-  function tapped(connection: Connection<ToMaster, ToSlave>): Connection<ToMaster, ToSlave> {
+  function tapped(
+    connection: Connection<ToMaster, ToSlave>,
+    mine: Life,
+  ): Connection<ToMaster, ToSlave> {
     return {
       ...connection,
       send(messages) {
+        // A connection may be made for a process that has died meanwhile.
+        if (!mine.alive) return;
         const said = messages.map(aged);
         for (const message of said) ports.onSends(message);
         connection.send(said);

@@ -351,8 +351,8 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
     also: [
       {
         file: 'test/sim/journal.ts',
-        find: `keepReport: async (key, report) =>`,
-        replace: `keepReport: async (key, { inline: _, ...report }) =>`,
+        find: `keepReport: async (key, report) => {`,
+        replace: `keepReport: async (key, { inline: _, ...report }) => {`,
       },
     ],
     why:

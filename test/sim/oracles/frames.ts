@@ -1,4 +1,4 @@
-/** S3, S15, S19 to S22, S26: what may be said on the wire. */
+/** S3, S15, S19 to S23, S26, L1: what may be said on the wire. */
 import { speaks } from '../../../src/protocol/version.ts';
 import { isDone } from '../../../src/protocol/run.ts';
 import type { ToMaster } from '../../../src/protocol/to-master.ts';
@@ -8,10 +8,20 @@ import type { MakeOracle, Session } from './oracle.ts';
 
 type Named = { runId: string; attempt: number };
 
-export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => {
+/** A grant is sent as soon as it is on disk. */
+const OWED_MS = 5_000;
+
+export const frameOracles: MakeOracle = (sight) => {
+  const { mirror, master, slaves, report } = sight;
   /** Slaves whose drain was acknowledged, and that nobody has asked to resume since. */
   const drained = new Set<string>();
   const resuming = new Map<string, number>();
+  /** Attempts whose end, or refusal, is on disk: by their history, whatever the machine makes of it. */
+  const settled = new Set<string>();
+  /** Attempts that were to be stopped, by the connection that said so. */
+  const stopped = new WeakMap<Session, Set<string>>();
+  /** What a slave was not known to hold when it was welcomed. */
+  const owed = new WeakMap<Session, { keys: Set<string>; since: number }>();
 
   const keyOf = ({ runId, attempt }: Named) => `${runId}.${attempt}`;
 
@@ -25,7 +35,38 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
     if (slave !== undefined && drained.has(slave)) {
       report('S15', `${keyOf(message)} is sent to ${slave}, which is drained`);
     }
+    if (stopped.get(session)?.has(keyOf(message))) {
+      report('S23', `${keyOf(message)} is sent to ${slave} after the word that it is to stop`);
+    }
+    owed.get(session)?.keys.delete(keyOf(message));
     checkRoom(message, slave ?? '?');
+  }
+
+  /** What is there by the disk and not held must be sent to it: else nobody ever tells it. */
+  function checkWelcome(session: Session, message: Extract<ToSlave, { type: 'welcome' }>): void {
+    for (const named of message.forget) checkForget(session, named, true);
+    for (const named of message.stop) checkStop(session, named);
+    const held = new Set(message.held.map(keyOf));
+    const keys = assignedTo(session.slave).filter((key) => !held.has(key));
+    if (keys.length > 0) owed.set(session, { keys: new Set(keys), since: sight.nowMs });
+  }
+
+  function checkOwed(session: Session): void {
+    const { keys, since } = owed.get(session) ?? {};
+    if (!keys || sight.nowMs - since! < OWED_MS) return;
+    owed.delete(session);
+    for (const key of assignedTo(session.slave)) {
+      if (keys.has(key)) report('L1', `${key} is assigned to ${session.slave}, and not sent to it`);
+    }
+  }
+
+  function assignedTo(slave: string | undefined): string[] {
+    const keys: string[] = [];
+    for (const [runId, { state, context }] of mirror.folds) {
+      if (state !== 'PENDING.assigned' || context.slave !== slave) continue;
+      keys.push(keyOf({ runId, attempt: context.attempt }));
+    }
+    return keys;
   }
 
   /** What is on disk as being there, with this, never exceeds the slots. */
@@ -39,13 +80,14 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
   function checkForget(session: Session, named: Named, mayBeLost: boolean): void {
     const run = mirror.folds.get(named.runId);
     if (!run || isDone(run.state) || run.context.attempt !== named.attempt) return;
-    if (run.context.settled >= named.attempt) return;
+    if (settled.has(keyOf(named))) return;
     const process = slaves.get(session.slave ?? '')?.processes.all.get(keyOf(named));
     const isAlive = process !== undefined && !process.end;
     if (isAlive || !mayBeLost) report('S20', `${keyOf(named)} is current, and to be dropped`);
   }
 
-  function checkStop(named: Named): void {
+  function checkStop(session: Session, named: Named): void {
+    stopped.set(session, (stopped.get(session) ?? new Set()).add(keyOf(named)));
     const run = mirror.folds.get(named.runId);
     if (!run) return report('S19', `${keyOf(named)} is to stop, and is unknown`);
     if (run.context.attempt !== named.attempt || isDone(run.state)) return;
@@ -86,12 +128,12 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
           return checkAssign(session, message);
         case 'acknowledge':
           return checkAcknowledge(session, message);
+        case 'renew':
+          return checkOwed(session);
         case 'stop':
-          return checkStop(message);
+          return checkStop(session, message);
         case 'welcome':
-          for (const named of message.forget) checkForget(session, named, true);
-          for (const named of message.stop) checkStop(named);
-          return;
+          return checkWelcome(session, message);
         default:
       }
     },
@@ -114,7 +156,11 @@ export const frameOracles: MakeOracle = ({ mirror, master, slaves, report }) => 
     },
     onChange({ steps }) {
       for (const { event, before } of steps) {
-        if (event.event.type !== 'run.granted') continue;
+        const { type, attempt } = event.event;
+        if (type === 'attempt.finished' || type === 'attempt.rejected') {
+          settled.add(`${event.run}.${String(attempt)}`);
+        }
+        if (type !== 'run.granted') continue;
         checkNotDone(event.run, before.context.attempt, before.context.settled);
       }
     },

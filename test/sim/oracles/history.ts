@@ -1,5 +1,6 @@
-/** S1, S3, S4, S7 to S10: what the records of a run may become. */
+/** S1, S3, S4, S7 to S10, S23: what the records of a run may become. */
 import { isDone } from '../../../src/protocol/run.ts';
+import type { Ending } from '../../../src/protocol/run.ts';
 import type { RunContext } from '../../../src/machines/run.ts';
 import { isSame } from './mirror.ts';
 import type { Step } from './mirror.ts';
@@ -8,6 +9,8 @@ import type { MakeOracle } from './oracle.ts';
 export const historyOracles: MakeOracle = ({ mirror, report }) => {
   /** Attempts whose end was counted, by key. */
   const counted = new Set<string>();
+  /** Runs that somebody asked to abort. */
+  const aborted = new Set<string>();
 
   function checkStep({ event, before, after }: Step): void {
     const { run, event: happened } = event;
@@ -22,6 +25,8 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
       report('S3', `attempt of run ${run} changed by ${happened.type}`);
     }
     if (happened.type === 'attempt.finished') checkFinished(run, happened, before.context);
+    if (happened.type === 'abort.requested') aborted.add(run);
+    if (aborted.has(run)) checkAborted(event, after.state);
   }
 
   function checkFinished(
@@ -35,6 +40,17 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
     const key = `${run}.${String(attempt)}`;
     if (counted.has(key)) report('S10', `the end of ${key} was counted twice`);
     counted.add(key);
+  }
+
+  /** An aborted attempt that did not end by itself is aborted, however its slave lost it. */
+  function checkAborted({ run, event: happened }: Step['event'], state: string): void {
+    const { type } = happened;
+    const kind = (happened['ending'] as Ending | undefined)?.kind;
+    const isGivenUp =
+      type === 'slave.lost' || type === 'attempt.rejected' || type === 'stop.overdue';
+    if (!isGivenUp && kind !== 'lost' && kind !== 'aborted') return;
+    if (state !== 'ABORTED')
+      report('S23', `run ${run} was to be aborted, and is ${state}: ${type}`);
   }
 
   return {

@@ -1,6 +1,7 @@
 /** L1 to L5, L7 to L9: all comes to an end, and nothing is left over. */
 import { isDone } from '../../../src/protocol/run.ts';
-import { permanentObstacle } from '../../../src/master/placement.ts';
+import { classKey, permanentObstacle } from '../../../src/master/placement.ts';
+import type { RunFacts } from '../../../src/master/records.ts';
 import type { Step } from './mirror.ts';
 import type { MakeOracle } from './oracle.ts';
 
@@ -12,6 +13,19 @@ const SERVES_WITHIN_MS = 10_000;
 export const livenessOracles: MakeOracle = (sight) => {
   const { mirror, master, slaves, scenario, report } = sight;
   const bypassed = new Map<string, number>();
+  /** Runs that this master has queued: those with the same needs go in that order. */
+  const places = new Map<string, { number: number; ahead: boolean }>();
+  let placed = 0;
+  /** The class of each run that was compared. */
+  const classes = new Map<string, string>();
+
+  function classOf(id: string, facts: RunFacts): string {
+    const known = classes.get(id);
+    if (known !== undefined) return known;
+    const key = classKey(facts);
+    classes.set(id, key);
+    return key;
+  }
 
   /** An eligible run of the same or a higher priority waits while later ones are granted. */
   function checkFair({ event, before }: Step): void {
@@ -35,6 +49,29 @@ export const livenessOracles: MakeOracle = (sight) => {
     }
   }
 
+  /** Among runs with the same needs: the higher priority, then after a loss, then as they came. */
+  function checkOrder({ event, before, after }: Step): void {
+    const { run } = event;
+    const place = places.get(run);
+    if (after.state !== 'PENDING.queued') places.delete(run);
+    else if (before.state !== after.state) {
+      places.set(run, { number: ++placed, ahead: after.context.ahead });
+    }
+    const facts = mirror.runs.get(run)?.facts;
+    if (!place || !facts || event.event.type !== 'run.granted') return;
+    const needs = classOf(run, facts);
+    for (const id of mirror.queued) {
+      const waiting = places.get(id);
+      const other = mirror.runs.get(id)?.facts;
+      if (!waiting || !other || other.priority < facts.priority) continue;
+      if (classOf(id, other) !== needs) continue;
+      const isFirst =
+        other.priority > facts.priority ||
+        (waiting.ahead === place.ahead ? waiting.number < place.number : waiting.ahead);
+      if (isFirst) report('L4', `run ${run} is granted before ${id}, which needs the same`);
+    }
+  }
+
   function bypassedNoMore(run: string): void {
     if (mirror.folds.get(run)?.state !== 'PENDING.queued') bypassed.delete(run);
   }
@@ -46,6 +83,15 @@ export const livenessOracles: MakeOracle = (sight) => {
     if (nowMs > settledAt) {
       report('L9', `run ${event.run} loses its slave ${nowMs - healedAtMs} ms after all is well`);
     }
+  }
+
+  /** What was turned down or has ended takes no slot, from before that is on disk. */
+  function checkFreed({ event: { run, event } }: Step): void {
+    const { type, attempt, slave } = event;
+    if (type !== 'attempt.rejected' && type !== 'attempt.finished') return;
+    const key = `${run}.${String(attempt)}`;
+    const room = master.master?.yard.rooms.get(String(slave));
+    if (room?.used.has(key)) report('L2', `${key} is over, and has its slot of ${room.name} still`);
   }
 
   function checkEnds(): void {
@@ -83,7 +129,15 @@ export const livenessOracles: MakeOracle = (sight) => {
     onChange({ steps }) {
       for (const step of steps) {
         checkFair(step);
+        checkOrder(step);
         checkCalm(step);
+        checkFreed(step);
+      }
+    },
+    onSlaveSends({ plan, agent }, message) {
+      if (message.type !== 'goodbye' || message.reason !== 'drained') return;
+      for (const key of agent?.attempts.keys() ?? []) {
+        report('L2', `${plan.name} says goodbye, and has ${key} still`);
       }
     },
     onDrainOver(slave) {
@@ -91,6 +145,8 @@ export const livenessOracles: MakeOracle = (sight) => {
       if (count > 0) report('L7', `${slave} is drained for long, and has ${count} attempts`);
     },
     onMasterServes() {
+      // What it found on its disk it has queued in an order of its own.
+      places.clear();
       const { healedAtMs } = sight;
       const startedMs = master.startedAt / 1000;
       const ms = sight.nowMs - startedMs;

@@ -1,10 +1,12 @@
-/** S5, S6, S28: what is recorded of an end and its outputs is what really happened. */
+/** S5, S6, S19, S28: what is recorded of an end and its outputs is what really happened. */
 import type { Ending, OutputFacts } from '../../../src/protocol/run.ts';
 import type { RunContext } from '../../../src/machines/run.ts';
 import { STREAMS } from '../../../src/protocol/outputs.ts';
 import { outputKey } from '../../../src/master/outputs.ts';
 import { digestOf } from '../blobs.ts';
+import type { FinishedReport } from '../../../src/protocol/to-master.ts';
 import type { SimProcess } from '../exec.ts';
+import type { SimSlave } from '../slave.ts';
 import { finalOf } from '../tasks.ts';
 import type { MakeOracle } from './oracle.ts';
 
@@ -15,6 +17,8 @@ export const outputOracles: MakeOracle = (sight) => {
   /** How many bytes each run may write to a stream. */
   const limits = new Map<string, number>();
   const checked = new Set<string>();
+  /** How each attempt's end was first told, and how often its slave had lost something by then. */
+  const told = new Map<string, { slave: SimSlave; ending: string; losses: number }>();
   const limitOf = new Map(
     scenario.runs.map(({ index, request }) => [index, request.outputBytesMax]),
   );
@@ -28,6 +32,24 @@ export const outputOracles: MakeOracle = (sight) => {
         ? real.kind === 'exited' && real.code === ending.code
         : real.kind === 'signalled' && real.signal === ending.signal;
     if (!isIt) report('S5', `${key} ended ${JSON.stringify(real)}, not ${JSON.stringify(ending)}`);
+  }
+
+  /** It is on disk by then, so that whoever tells it again tells the same. */
+  function checkTold(slave: SimSlave, finished: FinishedReport): void {
+    const { plan, journal } = slave;
+    const key = `${finished.runId}.${finished.attempt}`;
+    const { refused, losses, directories } = journal;
+    if (refused.has(key)) return;
+    if (!directories.get(key)?.report) {
+      report('S19', `${plan.name} tells the end of ${key}, and has not noted it`);
+    }
+    const ending = JSON.stringify(finished.ending);
+    const first = told.get(key);
+    if (first?.slave !== slave || first.losses !== losses) {
+      told.set(key, { slave, ending, losses });
+    } else if (first.ending !== ending) {
+      report('S5', `${plan.name} told ${first.ending} of ${key}, and now ${ending}`);
+    }
   }
 
   /** The master gives up what should be over: only when it has really had its time. */
@@ -68,6 +90,10 @@ export const outputOracles: MakeOracle = (sight) => {
       processes.set(process.key, process);
       const [, index] = process.argv;
       limits.set(runOf(process.key), limitOf.get(Number(index)) ?? Infinity);
+    },
+    onSlaveSends(slave, message) {
+      if (message.type === 'finished') checkTold(slave, message);
+      if (message.type === 'hello') for (const made of message.reports) checkTold(slave, made);
     },
     onChange({ steps, runs }) {
       for (const { event, before } of steps) {
