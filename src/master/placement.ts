@@ -164,6 +164,9 @@ function sorted(map: Record<string, unknown>): [string, unknown][] {
   return entries.length < 2 ? entries : entries.sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
+/** So few that no list is too short to be cut: what it costs is shared by as many that left. */
+const COMPACTED_AFTER = 8;
+
 /** Runs that go before their class have orders below zero. */
 const AHEAD = 2 ** 52;
 
@@ -185,7 +188,7 @@ export function makeQueue(): Queue {
       const head = list.items[list.first];
       if (!head) class_.lists.delete(priority);
       else if (!best || priority > best.priority) best = { priority, head };
-      if (list.first > 1024 && list.first * 2 > list.items.length) {
+      if (list.first > COMPACTED_AFTER && list.first * 2 > list.items.length) {
         list.items.splice(0, list.first);
         list.first = 0;
       }
