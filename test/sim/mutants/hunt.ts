@@ -26,8 +26,10 @@ export interface Hunt {
 
 /** Seeds, from the first that shows it, that are played to their ends: what else hears of it. */
 const FURTHER = 5;
-/** Without a word for so long, it goes in a circle where no event ends: that is found too. */
-const STILL_MS = 150_000;
+/** Without a word for so many looks, it goes in a circle where no event ends: that is found too. */
+const STILL_LOOKS = 30;
+/** Looks are counted, not time: while all stands still, nobody is silent. */
+const LOOK_MS = 5_000;
 const CIRCLE = 'no end';
 
 type Played = Pick<RangeReport, 'events' | 'cpuSeconds' | 'failed'>;
@@ -75,12 +77,12 @@ function play(place: string, { from, to }: Range, more: readonly string[]): Prom
     let output = '';
     let errors = '';
     // Progress is told every ten seconds; who says nothing for long does not come back.
-    let watch = setTimeout(giveUp, STILL_MS);
+    let silent = 0;
+    const watch = setInterval(() => ++silent >= STILL_LOOKS && giveUp(), LOOK_MS);
     child.stdout.on('data', (chunk) => void (output += String(chunk)));
     child.stderr.on('data', (chunk) => {
       errors = `${errors}${String(chunk)}`.slice(-2000);
-      clearTimeout(watch);
-      watch = setTimeout(giveUp, STILL_MS);
+      silent = 0;
     });
     function giveUp(): void {
       child.kill('SIGKILL');
@@ -88,7 +90,7 @@ function play(place: string, { from, to }: Range, more: readonly string[]): Prom
       resolve({ events: 0, cpuSeconds: 0, failed: [{ seed: String(from), violations }] });
     }
     child.on('close', (code) => {
-      clearTimeout(watch);
+      clearInterval(watch);
       if (code === 0 || code === 1) {
         try {
           return resolve(JSON.parse(output) as RangeReport);

@@ -439,7 +439,7 @@ export const OWN: readonly Mutant[] = [
     file: 'src/slave/exclusive.ts',
     find: `    if (!lease) return;
     // Also`,
-    replace: `    if (lease) return;
+    replace: `    if (clock) return;
     // Also`,
   },
   {
