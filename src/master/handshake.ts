@@ -116,7 +116,7 @@ export function makeHandshake(
 
   async function welcome(session: Session, { forget, stop, goingOn }: Verdicts): Promise<void> {
     const held = await heldWithSizes(goingOn);
-    if (buggify(clock, 'master.welcome.late')) await sleep(clock, 300);
+    if (buggify(clock, 'master.welcome.late')) await sleep(clock, 2_000);
     if (!sessions.isCurrent(session)) return;
     sessions.send(session, {
       type: 'welcome',

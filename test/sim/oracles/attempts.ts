@@ -1,4 +1,4 @@
-/** S11 to S14, S18, S24, L6: what is started, where, and how long it lives. */
+/** S11 to S14, S18, S23, S24, L6: what is started, where, and how long it lives. */
 import type { SimProcess } from '../exec.ts';
 import type { SimSlave } from '../slave.ts';
 import type { Step } from './mirror.ts';
@@ -13,6 +13,8 @@ export const attemptOracles: MakeOracle = (sight) => {
   /** Of exclusive runs, all that were ever started. */
   const exclusive = new Map<string, { slave: SimSlave; process: SimProcess }[]>();
   const startedBefore = new Set<string>();
+  /** What each slave was told to stop since it last said hello: a new welcome would repeat it. */
+  const toldToStop = new Map<SimSlave, Set<string>>();
   const isMasterOnly = scenario.profile === 'master';
 
   function checkPlace(slave: SimSlave, process: SimProcess): void {
@@ -51,6 +53,12 @@ export const attemptOracles: MakeOracle = (sight) => {
     }
   }
 
+  /** What it heard while it was being served, it knows. */
+  function checkWanted(slave: SimSlave, key: string): void {
+    if (slave.agent?.state !== 'SERVING' || !toldToStop.get(slave)?.has(key)) return;
+    report('S23', `${key} is started on ${slave.plan.name}, which was told to stop it`);
+  }
+
   /** No work is lost because the master alone had faults. */
   function checkNotWasted({ event: { run, event } }: Step): void {
     const isLoss = event.type === 'slave.lost' || event.type === 'attempt.rejected';
@@ -83,8 +91,18 @@ export const attemptOracles: MakeOracle = (sight) => {
   }
 
   return {
+    onSlaveSends(slave, message) {
+      if (message.type === 'hello') toldToStop.delete(slave);
+    },
+    onSlaveHears(slave, message) {
+      if (message.type !== 'stop' || slave.agent?.state !== 'SERVING') return;
+      const key = `${message.runId}.${message.attempt}`;
+      if (!slave.agent.attempts.has(key)) return;
+      toldToStop.set(slave, (toldToStop.get(slave) ?? new Set()).add(key));
+    },
     onSpawn(slave, process) {
       const { key } = process;
+      checkWanted(slave, key);
       if (startedBefore.has(key)) report('S11', `${key} was started twice`);
       startedBefore.add(key);
       spawned.set(key, { slave, process });

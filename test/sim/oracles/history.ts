@@ -2,6 +2,7 @@
 import { isDone } from '../../../src/protocol/run.ts';
 import type { Ending } from '../../../src/protocol/run.ts';
 import type { RunContext } from '../../../src/machines/run.ts';
+import type { SlaveRecord } from '../../../src/master/records.ts';
 import { isSame } from './mirror.ts';
 import type { Step } from './mirror.ts';
 import type { MakeOracle } from './oracle.ts';
@@ -42,6 +43,16 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
     counted.add(key);
   }
 
+  /** What its slave never heard of is given back, unless that slave itself is lost. */
+  function checkLoss({ event: { run, event }, before }: Step, slaves: SlaveRecord[]): void {
+    if (event.type !== 'slave.lost' || before.state !== 'PENDING.assigned') return;
+    if (mirror.origins.get(run)?.request.exclusive) return;
+    const { slave } = event;
+    const records = [mirror.slaves.get(String(slave)), ...slaves];
+    if (records.some((record) => record?.name === slave && record?.state === 'OFFLINE')) return;
+    report('S7', `run ${run} counts a loss: ${String(slave)} never heard of it, and is there`);
+  }
+
   /** An aborted attempt that did not end by itself is aborted, however its slave lost it. */
   function checkAborted({ run, event: happened }: Step['event'], state: string): void {
     const { type } = happened;
@@ -54,8 +65,11 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
   }
 
   return {
-    onChange({ runs, steps, removed }) {
-      for (const step of steps) checkStep(step);
+    onChange({ runs, steps, slaves, removed }) {
+      for (const step of steps) {
+        checkStep(step);
+        checkLoss(step, slaves);
+      }
       for (const run of runs) {
         const { id, state, context } = run;
         const { limits, failures, lost, attempt } = context;

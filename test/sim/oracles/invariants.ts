@@ -6,7 +6,7 @@ export const INVARIANTS = {
   S4: "A recorded result is of the run's current attempt at the write.",
   S5: 'A recorded ending is what really happened to exactly that attempt.',
   S6: 'Outputs that a done run names are there in full, with their length and digest.',
-  S7: 'Failures stay within the retries, losses within the limit of losses.',
+  S7: 'Failures stay within the retries, losses within the limit, and a loss is of what a slave had.',
   S8: 'Snapshot and history of a run change in one commit.',
   S9: 'The history of a run has no gaps, and replayed it gives exactly the snapshot.',
   S10: 'An end is counted once, however often it is reported.',

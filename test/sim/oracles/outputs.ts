@@ -1,6 +1,7 @@
 /** S5, S6, S19, S28: what is recorded of an end and its outputs is what really happened. */
 import type { Ending, OutputFacts } from '../../../src/protocol/run.ts';
 import type { RunContext } from '../../../src/machines/run.ts';
+import { isDone } from '../../../src/protocol/run.ts';
 import { STREAMS } from '../../../src/protocol/outputs.ts';
 import { outputKey } from '../../../src/master/outputs.ts';
 import { digestOf } from '../blobs.ts';
@@ -10,6 +11,9 @@ import type { SimSlave } from '../slave.ts';
 import { finalOf } from '../tasks.ts';
 import type { MakeOracle } from './oracle.ts';
 
+/** Until a slave has heard that a process of its has ended. */
+const NOTICED_MS = 1_000;
+
 export const outputOracles: MakeOracle = (sight) => {
   const { scenario, blobs, report } = sight;
   /** Processes by attempt, from their spawn on. */
@@ -17,13 +21,22 @@ export const outputOracles: MakeOracle = (sight) => {
   /** How many bytes each run may write to a stream. */
   const limits = new Map<string, number>();
   const checked = new Set<string>();
+  /** When its slave heard of each attempt: its timeout runs from there. */
+  const heardAtMs = new Map<string, number>();
+  /** What ended by itself before its timeout, on a machine that could see it. */
+  const inTime = new Set<string>();
   /** How each attempt's end was first told, and how often its slave had lost something by then. */
   const told = new Map<string, { slave: SimSlave; ending: string; losses: number }>();
+  /** Up to where each output ever reached the master. */
+  const handedOn = new Map<string, number>();
   const limitOf = new Map(
     scenario.runs.map(({ index, request }) => [index, request.outputBytesMax]),
   );
 
   function checkEnd(key: string, ending: Ending): void {
+    if (ending.kind === 'timedOut' && ending.which === 'run' && inTime.has(key)) {
+      report('S5', `${key} is recorded as timed out, and ended in time`);
+    }
     if (ending.kind !== 'exited' && ending.kind !== 'signalled') return;
     const real = processes.get(key)?.end;
     if (!real) return report('S5', `${key} is recorded as ${ending.kind} and has not ended`);
@@ -34,10 +47,19 @@ export const outputOracles: MakeOracle = (sight) => {
     if (!isIt) report('S5', `${key} ended ${JSON.stringify(real)}, not ${JSON.stringify(ending)}`);
   }
 
+  function noteExit({ life, agent }: SimSlave, { key, end, behaviour }: SimProcess): void {
+    const heardMs = heardAtMs.get(key);
+    const limitMs = agent?.attempts.get(key)?.assignment.timeoutMs ?? 0;
+    if (heardMs === undefined || limitMs === 0 || end !== behaviour.end) return;
+    if (!life?.alive || life.paused || life.costUs > 0) return;
+    if (sight.nowMs - heardMs + NOTICED_MS < limitMs * 0.999) inTime.add(key);
+  }
+
   /** It is on disk by then, so that whoever tells it again tells the same. */
   function checkTold(slave: SimSlave, finished: FinishedReport): void {
     const { plan, journal } = slave;
     const key = `${finished.runId}.${finished.attempt}`;
+    checkHandedOn(plan.name, key, finished);
     const { refused, losses, directories } = journal;
     if (refused.has(key)) return;
     if (!directories.get(key)?.report) {
@@ -49,6 +71,23 @@ export const outputOracles: MakeOracle = (sight) => {
       told.set(key, { slave, ending, losses });
     } else if (first.ending !== ending) {
       report('S5', `${plan.name} told ${first.ending} of ${key}, and now ${ending}`);
+    }
+  }
+
+  /** Bytes that are named and not in the report the master has been given, whether it kept them or not. */
+  function checkHandedOn(slave: string, key: string, { outputs, inline }: FinishedReport): void {
+    const run = runOf(key);
+    const fold = sight.mirror.folds.get(run);
+    if (!outputs || inline || !fold || isDone(fold.state)) return;
+    const { attempt } = fold.context;
+    // Of others the master takes no bytes any more.
+    if (key !== `${run}.${attempt}`) return;
+    for (const stream of STREAMS) {
+      const { bytes } = outputs[stream];
+      const given = handedOn.get(outputKey(run, attempt, stream)) ?? 0;
+      if (given < bytes) {
+        report('S19', `${slave} names ${bytes} bytes of ${stream} of ${key}, and gave ${given}`);
+      }
     }
   }
 
@@ -91,6 +130,12 @@ export const outputOracles: MakeOracle = (sight) => {
       const [, index] = process.argv;
       limits.set(runOf(process.key), limitOf.get(Number(index)) ?? Infinity);
     },
+    onExit: noteExit,
+    onSlaveHears(_slave, message) {
+      if (message.type !== 'assign') return;
+      const key = `${message.runId}.${message.attempt}`;
+      if (!heardAtMs.has(key)) heardAtMs.set(key, sight.nowMs);
+    },
     onSlaveSends(slave, message) {
       if (message.type === 'finished') checkTold(slave, message);
       if (message.type === 'hello') for (const made of message.reports) checkTold(slave, made);
@@ -110,6 +155,7 @@ export const outputOracles: MakeOracle = (sight) => {
       }
     },
     onAppend(key, offset, bytes, size) {
+      handedOn.set(key, Math.max(handedOn.get(key) ?? 0, offset + bytes.length));
       if (offset > size) report('S28', `${key}: bytes at ${offset} after ${size}`);
       const [, run, attempt, stream] = key.split('/') as [string, string, string, 'stdout'];
       const process = processes.get(`${run}.${attempt}`);
