@@ -29,9 +29,12 @@ export type AgentEffect =
   | 'closeLink'
   | 'exit';
 
-function change(update: (context: AgentContext, event: AgentEvent) => Partial<AgentContext>) {
+/** Wraps a pure change of the context for the events that it is used with. */
+function change<T extends AgentEvent['type'] = AgentEvent['type']>(
+  update: (context: AgentContext, event: Extract<AgentEvent, { type: T }>) => Partial<AgentContext>,
+) {
   return assign<AgentContext, AgentEvent, undefined, AgentEvent, never>(({ context, event }) =>
-    update(context, event),
+    update(context, event as Extract<AgentEvent, { type: T }>),
   );
 }
 
@@ -46,9 +49,7 @@ export const agentMachine = setup({
       event.type === 'welcome.received' && event.masterEpoch < context.masterEpoch,
   },
   actions: {
-    noteMaster: change((_, event) =>
-      event.type === 'welcome.received' ? { masterEpoch: event.masterEpoch, tries: 0 } : {},
-    ),
+    noteMaster: change<'welcome.received'>((_, { masterEpoch }) => ({ masterEpoch, tries: 0 })),
     countTry: change((context) => ({ tries: context.tries + 1 })),
     leave: change(() => ({ leaving: true })),
     connect: () => {},

@@ -20,9 +20,12 @@ export type JobEvent = { at: number } & (
 
 export type JobEffect = 'abortRuns';
 
-function change(update: (context: JobContext, event: JobEvent) => Partial<JobContext>) {
+/** Wraps a pure change of the context for the events that it is used with. */
+function change<T extends JobEvent['type'] = JobEvent['type']>(
+  update: (context: JobContext, event: Extract<JobEvent, { type: T }>) => Partial<JobContext>,
+) {
   return assign<JobContext, JobEvent, undefined, JobEvent, never>(({ context, event }) =>
-    update(context, event),
+    update(context, event as Extract<JobEvent, { type: T }>),
   );
 }
 
@@ -39,9 +42,7 @@ export const jobMachine = setup({
       ended: context.ended + 1,
       failed: context.failed + (event.type === 'job.runEnded' && event.ok ? 0 : 1),
     })),
-    noteAbort: change((_, event) =>
-      event.type === 'job.abortRequested' ? { abort: { by: event.by, why: event.why } } : {},
-    ),
+    noteAbort: change<'job.abortRequested'>((_, { by, why }) => ({ abort: { by, why } })),
     abortRuns: () => {},
   },
 }).createMachine({

@@ -249,9 +249,9 @@ const definition = setup({
       reason: reasonOf(event.ending, event.slave),
       backoffUntilAt: event.at + retryDelayMs(context.limits, context.failures, event.jitter),
     })),
-    requestStop: change<RunEventType>((context, event) => ({
-      stopUntilAt: event.at + context.limits.graceMs + OVERHEAD_MS,
-      ...(event.type === 'abort.requested' ? { abort: { by: event.by, why: event.why } } : {}),
+    requestStop: change<'abort.requested'>((context, { at, by, why }) => ({
+      stopUntilAt: at + context.limits.graceMs + OVERHEAD_MS,
+      abort: { by, why },
     })),
     record: change<'attempt.finished'>((context, event) => ({
       settled: context.attempt,
@@ -266,13 +266,15 @@ const definition = setup({
       notes: event.notes,
     })),
     recordAbort: change<RunEventType>((context, event) => {
-      const { by, why } = event.type === 'abort.requested' ? event : (context.abort ?? NOBODY);
+      // What is being stopped knows who asked for it.
+      const { by, why } = event.type === 'abort.requested' ? event : context.abort!;
+      const reason = `aborted by ${by}${why === '' ? '' : `: ${why}`}` as const;
       return {
         settled: context.attempt,
         finishedAt: event.at,
         abort: { by, why },
-        reason: why === '' ? `aborted by ${by}` : `aborted by ${by}: ${why}`,
-        error: why === '' ? `aborted by ${by}` : `aborted by ${by}: ${why}`,
+        reason,
+        error: reason,
       };
     }),
     keepOutputs: change<'attempt.finished'>((_, event) => ({
@@ -286,12 +288,12 @@ const definition = setup({
       reason: `blocked by ${event.blocker}: ${event.why}`,
       error: `run ${event.blocker} did not end well: ${event.why}`,
     })),
-    recordLost: change<RunEventType>((context, event) => ({
+    recordLost: change<'slave.lost'>((context, event) => ({
       settled: context.attempt,
       finishedAt: event.at,
       lost: context.lost + 1,
-      reason: `lost slave ${context.slave ?? '?'}`,
-      error: `lost ${context.lost + 1} slaves in a row, the last was ${context.slave ?? '?'}`,
+      reason: `lost slave ${event.slave}`,
+      error: `lost ${context.lost + 1} slaves in a row, the last was ${event.slave}`,
     })),
     recordQueueTimeout: change<'queue.expired'>((context, event) => ({
       settled: context.attempt,
@@ -310,8 +312,6 @@ const definition = setup({
     conclude: () => {},
   },
 });
-
-const NOBODY = { by: 'nobody', why: '' };
 
 /** An end that the slave reports; the same wherever the run stands. */
 const reported = [

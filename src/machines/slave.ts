@@ -36,9 +36,12 @@ export type SlaveEvent = { at: number } & (
 /** giveUpAttempts: all that it held is lost; tellDrain, tellResume: say so to the slave. */
 export type SlaveEffect = 'giveUpAttempts' | 'tellDrain' | 'tellResume' | 'schedule';
 
-function change(update: (context: SlaveContext, event: SlaveEvent) => Partial<SlaveContext>) {
+/** Wraps a pure change of the context for the events that it is used with. */
+function change<T extends SlaveEvent['type'] = SlaveEvent['type']>(
+  update: (context: SlaveContext, event: Extract<SlaveEvent, { type: T }>) => Partial<SlaveContext>,
+) {
   return assign<SlaveContext, SlaveEvent, undefined, SlaveEvent, never>(({ context, event }) =>
-    update(context, event),
+    update(context, event as Extract<SlaveEvent, { type: T }>),
   );
 }
 
@@ -46,21 +49,19 @@ export const slaveMachine = setup({
   types: { context: {} as SlaveContext, events: {} as SlaveEvent },
   guards: { isDraining: ({ context }) => context.drain !== undefined },
   actions: {
-    welcome: change((_, event) => ({
-      seenAt: event.at,
+    welcome: change<'slave.welcomed'>((_, { at, incarnation }) => ({
+      seenAt: at,
       whyGone: undefined,
-      ...(event.type === 'slave.welcomed' ? { incarnation: event.incarnation } : {}),
+      incarnation,
     })),
     noteGone: change((_, event) => ({
       seenAt: event.at,
       whyGone: 'why' in event ? event.why : 'lease over',
     })),
     noteLoss: change((context) => ({ losses: context.losses + 1 })),
-    drain: change((_, event) =>
-      event.type === 'drain.requested'
-        ? { drain: { by: event.by, note: event.note, at: event.at, untilAt: event.untilAt } }
-        : {},
-    ),
+    drain: change<'drain.requested'>((_, { by, note, at, untilAt }) => ({
+      drain: { by, note, at, untilAt },
+    })),
     resume: change(() => ({ drain: undefined })),
     giveUpAttempts: () => {},
     tellDrain: () => {},

@@ -71,7 +71,7 @@ export function makeAssignments(
 
   return {
     assign(run) {
-      const session = sessions.get(run.context.slave ?? '');
+      const session = sessions.get(run.context.slave!);
       if (!session) return;
       const origin = ports.takeOrigin(run.id);
       if (!(origin instanceof Promise)) return sendAssign(session, run, origin);
@@ -81,13 +81,13 @@ export function makeAssignments(
       );
     },
     stop(run) {
-      const session = sessions.get(run.context.slave ?? '');
-      const { attempt } = run.context;
+      const { slave, attempt } = run.context;
+      const session = sessions.get(slave!);
       if (session) sessions.send(session, { type: 'stop', runId: run.id, attempt });
     },
     giveUp(tx, slave) {
       yard.rooms.get(slave.name)?.used.clear();
-      const why = slave.context.whyGone ?? 'lease over';
+      const why = slave.context.whyGone!;
       for (const run of yard.ledger.liveRuns()) {
         if (!isOn(run, slave.name)) continue;
         const { attempt } = run.context;

@@ -44,9 +44,8 @@ export function makeDeadlines(clock: Clock, onDue: (name: string) => void): Dead
 
   return {
     set(name, dueAt) {
-      if (dueAt === undefined) {
-        if (!current.delete(name)) return;
-      } else {
+      if (dueAt === undefined) current.delete(name);
+      else {
         const entry = { name, dueAt };
         current.set(name, entry);
         push(heap, entry);

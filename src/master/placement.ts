@@ -235,8 +235,7 @@ export function makeQueue(): Queue {
       let best: { priority: number; head: Queued } | undefined;
       for (const class_ of classes.values()) {
         if (permanentObstacle(class_.needs, room) || passingObstacle(class_.needs, room)) continue;
-        const head = headOf(class_);
-        if (!head) continue;
+        const head = headOf(class_)!;
         const isBetter =
           !best ||
           head.priority > best.priority ||

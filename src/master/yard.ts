@@ -4,6 +4,7 @@
  */
 import { buggify } from '../base/buggify.ts';
 import type { Clock } from '../base/clock.ts';
+import { assert } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Ids } from '../base/random.ts';
 import { runDeadline } from '../machines/run.ts';
@@ -92,11 +93,9 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
 
   const armed = new Map<string, Deadline>();
   const deadlines = makeDeadlines(clock, (id) => {
+    const { event: type } = armed.get(id)!;
     armed.delete(id);
-    const run = ledger.live(id);
-    const deadline = run && runDeadline(run.state, run.context);
-    if (!deadline) return;
-    quietly(transact((tx) => void tx.run(id, { type: deadline.event, at: clock.wall() }, 'clock')));
+    quietly(transact((tx) => void tx.run(id, { type, at: clock.wall() }, 'clock')));
   });
 
   function decided(tx: Transaction, before: RunRecord | undefined, after: RunRecord): void {
@@ -172,9 +171,8 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
       if (effect === 'tellDrain') commands?.tell(slave, 'drain');
       else if (effect === 'tellResume') commands?.tell(slave, 'resume');
     },
-    jobEffect(tx, effect: JobEffect, job: JobRecord) {
-      if (effect !== 'abortRuns') return;
-      const { by, why } = job.context.abort ?? { by: 'nobody', why: '' };
+    jobEffect(tx, _effect: JobEffect, job: JobRecord) {
+      const { by, why } = job.context.abort!;
       for (const id of job.runs) {
         tx.run(id, { type: 'abort.requested', at: clock.wall(), by, why }, by);
       }
@@ -230,7 +228,8 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
       token: ids.random(16),
     } as const;
     const run = tx.run(id, event, 'scheduler');
-    if (run) occupy(room.name, id, run.context.attempt, run.facts.resources);
+    assert(run, 'what is queued can be granted');
+    occupy(room.name, id, run.context.attempt, run.facts.resources);
     return true;
   }
 
@@ -306,42 +305,22 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
     fatal,
     async open() {
       await ledger.load();
-      const waiting: RunRecord[] = [];
       for (const run of ledger.liveRuns()) {
         if (run.state === 'PENDING.queued') queue.add(run.id, run.facts, run.context.ahead);
         arm(run, restAfterRestart);
-        if (run.state === 'PENDING.blocked') waiting.push(run);
+        // Their ends are told in the commit that has them: all of these live.
+        for (const blocker of run.context.blockers) addTo(dependents, blocker, run.id);
       }
-      await rejoinBlocked(waiting);
     },
     stop: () => deadlines.stop(),
   };
-
-  /** After a restart: a blocker may have ended in the very commit that was the last. */
-  async function rejoinBlocked(waiting: RunRecord[]): Promise<void> {
-    const ended: [string, RunRecord][] = [];
-    for (const run of waiting) {
-      for (const blocker of run.context.blockers) {
-        if (ledger.live(blocker)) addTo(dependents, blocker, run.id);
-        else {
-          const record = await ledger.findRun(blocker);
-          if (record) ended.push([run.id, record]);
-        }
-      }
-    }
-    if (ended.length > 0) {
-      await transact((tx) => {
-        for (const [id, blocker] of ended) tellBlockerEnded(tx, id, blocker);
-      });
-    }
-  }
 }
 
 /** undefined: the run ended well, so what waits for it may go on. */
 export function badEndOf(run: RunRecord): string | undefined {
   const { ending, reason } = run.context;
   if (run.state === 'COMPLETE' && ending?.kind === 'exited' && ending.code === 0) return undefined;
-  return `${run.state}${reason === undefined ? '' : ` (${reason})`}`;
+  return `${run.state} (${reason!})`;
 }
 
 /** A class's key as part of a store key. */

@@ -99,10 +99,13 @@ export function makeAgent(ports: AgentPorts): Agent {
           if (state !== 'CONNECTING') return connection.close('slave has left');
           link = connection;
           connection.onMessages((messages) => {
-            if (link !== connection) return;
             // What was sent before the lease was over may have been taken back since.
             if (isServing() && clock.now() > leaseUntil) return silent();
-            for (const message of messages) onMessage(message);
+            for (const message of messages) {
+              // The one before may have ended the link, and what that master says counts no more.
+              if (link !== connection) return;
+              onMessage(message);
+            }
           });
           connection.onClose((why) => {
             if (link === connection) onClosed(why);
@@ -125,7 +128,6 @@ export function makeAgent(ports: AgentPorts): Agent {
       // A master that went without a word would be waited for until its pings are missed.
       watchdog?.cancel();
       watchdog = clock.setTimeout(() => {
-        if (state !== 'GREETING' || link !== asked) return;
         asked?.close('hello.silent: no welcome');
         onClosed('no welcome');
       }, 2 * leaseMs);

@@ -28,8 +28,7 @@ export function makeExclusiveWatch(
 
   function check(): void {
     timer = undefined;
-    if (!lease) return;
-    const restMs = lease.stopAt - clock.now();
+    const restMs = lease!.stopAt - clock.now();
     for (const { assignment, report, stop } of attempts.values()) {
       if (!assignment.exclusive || report) continue;
       if (restMs > 0) timer ??= clock.setTimeout(check, restMs);

@@ -133,8 +133,8 @@ export function makeHeld(ports: HeldPorts): Held {
       if (!attempt) return;
       attempts.delete(key);
       resending.stop(key);
-      const removed = attempt.report ? workspaces.remove(key) : attempt.discard();
-      const gone = removed
+      const gone = attempt
+        .discard()
         .catch((error: unknown) => {
           log.warn({ attempt: key, err: messageOf(error) }, 'cannot remove an attempt');
         })

@@ -46,8 +46,9 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   {
     name: 'held-dependent-forgotten',
     file: 'src/master/yard.ts',
-    find: `if (run.state === 'PENDING.blocked') waiting.push(run);`,
-    replace: `if (run.state === 'PENDING.blocked' && !run.context.hold) waiting.push(run);`,
+    find: `        for (const blocker of run.context.blockers) addTo(dependents, blocker, run.id);`,
+    replace: `        if (run.context.hold) continue;
+        for (const blocker of run.context.blockers) addTo(dependents, blocker, run.id);`,
     why:
       'A run is submitted held and after another; the master restarts; the run is released; ' +
       'the other ends well. Nobody tells the run: it stays PENDING.blocked until the next ' +

@@ -135,10 +135,8 @@ export const DST: readonly Mutant[] = [
     source: 'dst 10',
     why: 'a slot is taken once the grant is on disk, not when it is decided',
     file: 'src/master/yard.ts',
-    find: `    if (run) occupy(room.name, id, run.context.attempt, run.facts.resources);`,
-    replace: `    if (run) {
-      tx.after(() => occupy(room.name, id, run.context.attempt, run.facts.resources));
-    }`,
+    find: `    occupy(room.name, id, run.context.attempt, run.facts.resources);`,
+    replace: `    tx.after(() => occupy(room.name, id, run.context.attempt, run.facts.resources));`,
   },
   {
     name: 'requeue-on-restart',
@@ -170,9 +168,9 @@ export const DST: readonly Mutant[] = [
     source: 'dst 14',
     why: 'a slave that comes back takes work again',
     file: 'src/machines/slave.ts',
-    find: `      seenAt: event.at,
+    find: `      seenAt: at,
       whyGone: undefined,`,
-    replace: `      seenAt: event.at,
+    replace: `      seenAt: at,
       drain: undefined,
       whyGone: undefined,`,
   },

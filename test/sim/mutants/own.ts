@@ -300,9 +300,11 @@ export const OWN: readonly Mutant[] = [
     name: 'spool-never-emptied',
     source: 'own',
     why: 'what was acknowledged stays on the disk of the slave',
-    file: 'src/slave/held.ts',
-    find: `attempt.report ? workspaces.remove(key) : attempt.discard();`,
-    replace: `attempt.report ? Promise.resolve() : attempt.discard();`,
+    file: 'src/slave/attempt.ts',
+    find: `      await over;
+      await workspaces.remove(key);`,
+    replace: `      await over;
+      if (!report) await workspaces.remove(key);`,
   },
   {
     name: 'bytes-from-the-start-again',
