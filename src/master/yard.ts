@@ -57,7 +57,7 @@ export interface Yard {
   connectSlaves: (commands: SlaveCommands) => void;
   /** Hears every event, in order, once it is durable, and how each left its run. */
   onEvents: (listener: EventListener) => void;
-  /** Resolves with the record of a run that is done; `undefined` when aborted first. */
+  /** Resolves with the record of a run once it ends; `undefined` when the signal, not aborted yet, is first. */
   untilDone: (runId: string, signal: AbortSignal) => Promise<RunRecord | undefined>;
   /** Resolves after the next event of that run, or on the signal. */
   untilEvent: (runId: string, signal: AbortSignal) => Promise<void>;
@@ -276,7 +276,6 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
     onEvents: (listener) => void listeners.push(listener),
     untilDone(runId, signal) {
       return new Promise((resolve) => {
-        if (signal.aborted) return resolve(undefined);
         const wake = (run: RunRecord) => {
           signal.removeEventListener('abort', onAbort);
           resolve(run);

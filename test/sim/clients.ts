@@ -11,6 +11,8 @@ import { makeMachine } from './machine.ts';
 import type { Net } from './net.ts';
 import type { Invariant } from './oracles/invariants.ts';
 import type { Answer } from './oracles/oracle.ts';
+import type { OnlookerPorts } from './onlookers.ts';
+import { lookOn } from './onlookers.ts';
 import { makeRequests, nameOf } from './requests.ts';
 import type { DrainPlan, JobPlan, RunPlan, Scenario } from './scenario.ts';
 import { BUNDLES } from './tasks.ts';
@@ -84,7 +86,7 @@ export function makeClients(ports: ClientPorts): Clients {
       }
     }
 
-    return { clock, ask };
+    return { clock, ask, draw };
   }
 
   type Client = (typeof clients)[number];
@@ -210,7 +212,15 @@ export function makeClients(ports: ClientPorts): Clients {
       begin(`hold ${index}`, client, hold.atMs, () => holdFor(client, plan, runId));
     }
     if (plan.abortAtMs !== undefined) {
-      begin(`abort ${index}`, client, plan.abortAtMs, () => abort(client, runId));
+      const why = index % 3 === 0 ? '' : 'not wanted any more';
+      begin(`abort ${index}`, client, plan.abortAtMs, () => abort(client, runId, why));
+    }
+    if (plan.isWatched) {
+      const asks: OnlookerPorts['ask'] = (serve) => client.ask(serve, () => undefined);
+      const draw = client.draw.fork(`looks:${index}`);
+      begin(`look ${index}`, client, 0, () =>
+        lookOn({ clock: client.clock, draw, ask: asks }, runId),
+      );
     }
     if (plan.conflict) await expectConflict(client, plan);
     await waitUntilDone(client, runId, index);
@@ -245,9 +255,9 @@ export function makeClients(ports: ClientPorts): Clients {
     );
   }
 
-  async function abort({ ask }: Client, runId: string): Promise<void> {
+  async function abort({ ask }: Client, runId: string, why: string): Promise<void> {
     await ask(
-      (service) => service.abortRun(runId, me, 'not wanted any more'),
+      (service) => service.abortRun(runId, me, why),
       (status) => ({ kind: 'aborted', status }),
     );
   }

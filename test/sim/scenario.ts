@@ -16,6 +16,8 @@ export interface SlavePlan {
   labels: Record<string, string>;
   slots: number;
   resources: Record<string, number>;
+  /** Absent: none but 'none'. */
+  isolations?: string[];
   rate: number;
   wallOffsetMs: number;
   joinsAtMs: number;
@@ -42,6 +44,8 @@ export interface RunPlan {
   after?: number[];
   /** It is submitted together with the others of that job. */
   job?: number;
+  /** Somebody looks on from its submission on. */
+  isWatched?: boolean;
   /** Nothing of it is to start for so long. With `held` in its request that begins at once. */
   hold?: { atMs: number; forMs: number };
 }

@@ -3,10 +3,10 @@
  * oracle still finds something (delta debugging). What a fault or a run draws is its own, so that
  * leaving one out moves no other.
  */
-import { permanentObstacle } from '../../src/master/placement.ts';
 import { inMacrotask } from './kernel.ts';
+import { canRun } from './needs.ts';
 import { playTwice } from './play.ts';
-import type { Fault, RunPlan, Scenario, SlavePlan } from './scenario.ts';
+import type { Fault, RunPlan, Scenario } from './scenario.ts';
 import { simulate } from './world.ts';
 import type { Violation } from './world.ts';
 
@@ -135,8 +135,8 @@ function withoutSlave(scenario: Scenario, name: string): Scenario | undefined {
   const slaves = scenario.slaves.filter((slave) => slave.name !== name);
   const [first] = slaves;
   if (!first) return undefined;
-  const isAble = (run: RunPlan) => slaves.some((slave) => canRun(slave, run));
-  const wasAble = (run: RunPlan) => scenario.slaves.some((slave) => canRun(slave, run));
+  const isAble = (run: RunPlan) => slaves.some((slave) => canRun(slave, run.request));
+  const wasAble = (run: RunPlan) => scenario.slaves.some((slave) => canRun(slave, run.request));
   if (scenario.runs.some((run) => wasAble(run) && !isAble(run))) return undefined;
   return {
     ...scenario,
@@ -153,14 +153,16 @@ function strikesSlave({ kind }: Fault): boolean {
   return /^(?:slave|net)\./.test(kind);
 }
 
-function canRun(slave: SlavePlan, { request }: RunPlan): boolean {
-  const { arch, labels = {}, resources = {} } = request;
-  const needs = { arch, labels, resources, isolation: 'none' as const };
-  const state = { isolations: ['none'], online: true, draining: false, used: new Map() };
-  return !permanentObstacle(needs, { ...slave, ...state });
-}
-
-const FLAGS = ['abortAtMs', 'twice', 'conflict', 'rerun', 'rival', 'after', 'hold'] as const;
+const FLAGS = [
+  'abortAtMs',
+  'twice',
+  'conflict',
+  'rerun',
+  'rival',
+  'after',
+  'hold',
+  'isWatched',
+] as const;
 /** Without them a run could not be asked for, or not be told from others. */
 const NEEDED = new Set(['argv', 'key']);
 

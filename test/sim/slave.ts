@@ -143,7 +143,7 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
         const options = { reader: 'slave' as const, schema: toSlave, clock, log, counters };
         return tapped(wire<ToMaster, ToSlave>(socket, options), mine);
       },
-      isolations: ['none'],
+      isolations: plan.isolations ?? ['none'],
       workspaceAt,
       putArtifact: http.putArtifact,
       commandOf: (assignment, workspace) =>

@@ -6,6 +6,7 @@ import type { RunRequestInput } from '../../src/protocol/run.ts';
 import { drawFrom } from './draw.ts';
 import type { Draw } from './draw.ts';
 import { weave } from './graphs.ts';
+import { drawNeeds } from './needs.ts';
 import { FAULT_KINDS } from './scenario.ts';
 import type {
   DrainPlan,
@@ -32,8 +33,8 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
   const profile = options.profile ?? drawProfile(draw.fork('profile'));
   const knobs = draw.fork('knobs');
   const isCalm = profile === 'calm';
-  const slaves = drawSlaves(draw.fork('slaves'), options.slaves);
-  if (profile === 'everything') drawSkew(draw.fork('skew'), slaves);
+  const plain = drawSlaves(draw.fork('slaves'), options.slaves);
+  if (profile === 'everything') drawSkew(draw.fork('skew'), plain);
   const healsAtMs = isCalm ? 60_000 : knobs.between(90_000, 300_000);
   const clients = knobs.int(1, 3);
   const single = drawRuns(draw.fork('runs'), {
@@ -41,7 +42,9 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
     clients,
     untilMs: healsAtMs * 0.8,
   });
-  const { runs, jobs } = weave(draw.fork('graphs'), single);
+  const { runs: woven, jobs } = weave(draw.fork('graphs'), single);
+  const { slaves, runs } = drawNeeds(draw.fork('needs'), plain, woven);
+  drawOnlookers(draw.fork('onlookers'), runs);
   return {
     seed: String(seed),
     profile,
@@ -174,6 +177,11 @@ function drawRequest(draw: Draw, index: number): { request: RunRequestInput; tas
   if (draw.chance(0.05)) request.exclusive = true;
   if (draw.chance(0.15)) request.bundle = draw.pick(BUNDLES).id;
   return { request, task };
+}
+
+function drawOnlookers(draw: Draw, runs: RunPlan[]): void {
+  if (draw.chance(0.7)) return;
+  for (const run of runs) if (draw.chance(0.1)) run.isWatched = true;
 }
 
 function drawDrains(draw: Draw, slaves: SlavePlan[], untilMs: number): DrainPlan[] {

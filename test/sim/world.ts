@@ -14,6 +14,7 @@ import type { Reach } from './faults.ts';
 import { KIND, makeKernel } from './kernel.ts';
 import type { OnEvent } from './kernel.ts';
 import { makeSimMaster } from './master.ts';
+import { coresOf } from './needs.ts';
 import { makeNet } from './net.ts';
 import type { Invariant } from './oracles/invariants.ts';
 import { makeMirror } from './oracles/mirror.ts';
@@ -283,7 +284,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
 
   // Faults, then healing.
 
-  const cores = coresOf(scenario.slaves);
+  const cores = new Set(coresOf(scenario.slaves).map(({ name }) => name));
   const reach: Reach = {
     kernel,
     net,
@@ -424,13 +425,6 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     buggified,
     timeline: timeline?.lines ?? [],
   };
-}
-
-/** One slave of each architecture, the first, and the one with the labels that are asked for. */
-function coresOf(plans: readonly SlavePlan[]): Set<string> {
-  const cores = new Map<string, string>();
-  for (const { arch, name } of plans) if (!cores.has(arch)) cores.set(arch, name);
-  return new Set(cores.values());
 }
 
 function logInto(add: (who: string, what: string) => void, who: string): Log {

@@ -26,12 +26,13 @@ export const attemptOracles: MakeOracle = (sight) => {
     if (grant.slave !== plan.name) {
       report('S14', `${key} was granted to ${grant.slave}, and ${plan.name} started it`);
     }
-    const { arch, labels, resources } = run.facts;
+    const { arch, labels, resources, isolation } = run.facts;
     const hasLabels = Object.entries(labels).every(([name, value]) => plan.labels[name] === value);
     const hasRoom = Object.entries(resources).every(
       ([name, amount]) => (plan.resources[name] ?? 0) >= amount,
     );
-    if ((arch !== undefined && arch !== plan.arch) || !hasLabels || !hasRoom) {
+    const isolates = (plan.isolations ?? ['none']).includes(isolation);
+    if ((arch !== undefined && arch !== plan.arch) || !hasLabels || !hasRoom || !isolates) {
       report('S12', `${key} cannot run on ${plan.name}`);
     }
   }
