@@ -158,6 +158,10 @@ export function makeSimBlobs(options: SimBlobsOptions): BlobStore {
 
 const NOTHING = new Uint8Array(0);
 
+export async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
 export function digestOf(bytes: Uint8Array): string {
   return hash('sha256', bytes);
 }

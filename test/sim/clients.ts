@@ -5,6 +5,7 @@ import { isDone, runRequest } from '../../src/protocol/run.ts';
 import type { RunRequest } from '../../src/protocol/run.ts';
 import type { JobStatus } from '../../src/protocol/http.ts';
 import type { MasterService, Principal } from '../../src/protocol/service.ts';
+import { inOnePiece } from './blobs.ts';
 import type { Draw } from './draw.ts';
 import type { Kernel } from './kernel.ts';
 import { makeMachine } from './machine.ts';
@@ -45,10 +46,6 @@ const LONGEST_MS = 200_000;
 
 export function clientName(number: number): string {
   return `c${number + 1}`;
-}
-
-async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 export function makeClients(ports: ClientPorts): Clients {

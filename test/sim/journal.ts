@@ -7,7 +7,7 @@ import { YardError } from '../../src/base/errors.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { finishedReport } from '../../src/protocol/to-master.ts';
 import { assignment as assignmentSchema } from '../../src/protocol/to-slave.ts';
-import type { AttemptKey, Workspace, Workspaces } from '../../src/slave/ports.ts';
+import type { Artifact, AttemptKey, Workspace, Workspaces } from '../../src/slave/ports.ts';
 import type { Spool } from '../../src/slave/spool.ts';
 import type { Draw } from './draw.ts';
 import { KIND } from './kernel.ts';
@@ -32,7 +32,7 @@ export interface Journal {
   /** How often something of it was lost: by a power cut, a new disk, another machine's disk. */
   readonly losses: number;
   spoolOf: (life: Life) => Spool;
-  workspacesOf: (life: Life, fetchBundle: FetchBundle) => Workspaces;
+  workspacesOf: (life: Life, fetchBundle: FetchBundle, collect: Collect) => Workspaces;
   setFull: (isFull: boolean) => void;
   /** The next write fails; whether it happened nobody knows. */
   failNext: () => void;
@@ -52,6 +52,9 @@ interface Content {
   epochs: { value: number; at: number }[];
   drained: { value: boolean; at: number }[];
 }
+
+/** What the task of an attempt left to be kept; rejects if that is too much. */
+export type Collect = (key: AttemptKey) => Promise<Artifact[]>;
 
 export type FetchBundle = (bundle: string, signal: AbortSignal) => Promise<void>;
 
@@ -130,7 +133,7 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
       keepDrained: async (value) => writing(life, () => keepIn(disk.drained, value)),
       readDrained: async () => disk.drained.at(-1)?.value ?? false,
     }),
-    workspacesOf: (life, fetchBundle) => ({
+    workspacesOf: (life, fetchBundle, collect) => ({
       async prepare(key, bundle, signal) {
         signal.throwIfAborted();
         if (!life.alive) return new Promise(() => {});
@@ -146,7 +149,15 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
         }
         return workspaceAt(key);
       },
-      collect: async () => [],
+      async collect({ root }) {
+        await pause(draw.between(100, 2000), life);
+        // As a disk fails that is read: nobody made an error of ours of it.
+        if (isFailing) {
+          isFailing = false;
+          throw new Error('EIO: the simulated disk failed');
+        }
+        return collect(root.slice(root.lastIndexOf('/') + 1));
+      },
       async remove(key) {
         await pause(draw.between(100, 2000), life);
         const directory = disk.directories.get(key);

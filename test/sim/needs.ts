@@ -3,6 +3,7 @@ import { permanentObstacle } from '../../src/master/placement.ts';
 import type { RunRequestInput } from '../../src/protocol/run.ts';
 import type { Draw } from './draw.ts';
 import type { RunPlan, SlavePlan } from './scenario.ts';
+import type { TaskPlan } from './tasks.ts';
 
 const ZONES = ['north', 'south'];
 /** What nobody can do ends by itself after so long in the queue. */
@@ -36,7 +37,11 @@ export function drawNeeds(
       const request = { ...run.request, ...needsOf(draw.fork(`run:${run.index}`), run.request) };
       const isSomewhere = cores.some((slave) => canRun(slave, request));
       if (!isSomewhere) request.queueTimeoutMs = NOWHERE_MS;
-      return { ...run, request };
+      return {
+        ...run,
+        request,
+        task: { ...run.task, ...leavingsOf(draw.fork(`leaves:${run.index}`)) },
+      };
     }),
   };
 }
@@ -59,6 +64,12 @@ function needsOf(draw: Draw, request: RunRequestInput): RunRequestInput {
   } else if (draw.chance(0.05)) needs.resources = { memoryMb: 1024, cpus: 0.5 };
   if (draw.chance(0.1)) needs.retry = { ...request.retry, ...worthRetrying(draw) };
   return needs;
+}
+
+/** What it leaves behind is to be kept. */
+function leavingsOf(draw: Draw): Partial<TaskPlan> {
+  if (!draw.chance(0.2)) return {};
+  return { artifactRate: draw.pick([0.3, 1]), litterRate: draw.pick([0, 0, 0.3]) };
 }
 
 function worthRetrying(draw: Draw): NonNullable<RunRequestInput['retry']> {

@@ -142,6 +142,7 @@ function makeTail(
       const total = STREAMS.reduce((sum, stream) => sum + seen[stream].length, 0);
       const isUnsent = senders.size === 0 && dropped.combined === 0;
       if (isUnsent && total <= inlineMax) {
+        resolveFlushed();
         const manifest = (stream: Stream) => manifestOf(seen[stream], digestOf(seen[stream]), 0);
         return {
           inline: { ...seen },

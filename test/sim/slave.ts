@@ -3,7 +3,7 @@ import type { BuggifySite } from '../../src/base/buggify.ts';
 import type { Log } from '../../src/base/log.ts';
 import { makeIds } from '../../src/base/random.ts';
 import { sleep } from '../../src/base/clock.ts';
-import { isYardError } from '../../src/base/errors.ts';
+import { YardError, isYardError } from '../../src/base/errors.ts';
 import type { MasterService, Principal } from '../../src/protocol/service.ts';
 import type { Hello, ToMaster } from '../../src/protocol/to-master.ts';
 import { toSlave } from '../../src/protocol/to-slave.ts';
@@ -15,7 +15,8 @@ import { commandOf } from '../../src/slave/command.ts';
 import { sinkOf } from '../../src/slave/http.ts';
 import type { MasterHttp } from '../../src/slave/http.ts';
 import { untilReached } from '../../src/slave/patience.ts';
-import type { ProcessSpec } from '../../src/slave/ports.ts';
+import type { Artifact, ProcessSpec } from '../../src/slave/ports.ts';
+import { digestOf, inOnePiece } from './blobs.ts';
 import type { Draw } from './draw.ts';
 import { makeProcessTable } from './exec.ts';
 import type { ProcessTable, SimProcess } from './exec.ts';
@@ -125,7 +126,11 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
     const http = makeHttp(mine);
     const opened: Agent = makeAgent({
       executor: processes.executorOf(mine),
-      workspaces: journal.workspacesOf(mine, (bundle, signal) => fetchBundle(bundle, mine, signal)),
+      workspaces: journal.workspacesOf(
+        mine,
+        (bundle, signal) => fetchBundle(bundle, mine, signal),
+        leftBy,
+      ),
       outputs: makeSimOutputs({
         clock,
         log,
@@ -165,6 +170,15 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
       },
     });
     return opened;
+  }
+
+  /** As the real collector has it: a task that left too much has none of it kept. */
+  async function leftBy(key: string): Promise<Artifact[]> {
+    const { litters, artifacts = [] } = processes.all.get(key)?.behaviour ?? {};
+    if (litters) throw new YardError('artifact.limit', 'more files than may be kept');
+    return artifacts.map(({ name, bytes }) => {
+      return { name, bytes: bytes.length, sha256: digestOf(bytes), path: `${key}/${name}` };
+    });
   }
 
   function tapped(
@@ -213,7 +227,12 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
         const at = { runId, attempt, token, stream: stream as 'stdout', offset };
         await ask((service) => service.appendOutput(at, bytes, by));
       },
-      putArtifact: async () => {},
+      async putArtifact({ runId, attempt, token }, { name: path, sha256 }) {
+        const { artifacts } = processes.all.get(`${runId}.${attempt}`)!.behaviour;
+        const { bytes } = artifacts.find((artifact) => artifact.name === path)!;
+        const at = { runId, attempt, token, name: path, sha256 };
+        await ask((service) => service.putArtifact(at, inOnePiece(bytes), by));
+      },
       open: async () => {
         throw new Error('bundles are not fetched in the simulator');
       },

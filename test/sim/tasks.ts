@@ -17,6 +17,10 @@ export interface TaskPlan {
   quietRate: number;
   floodRate: number;
   unstartableRate: number;
+  /** Of leaving files behind that are to be kept. */
+  artifactRate?: number;
+  /** Of leaving more of them than may be kept. */
+  litterRate?: number;
 }
 
 /** What some runs execute on: a few bytes stand for a tree. */
@@ -35,6 +39,14 @@ export interface Behaviour {
   children: number;
   childrenMs: number;
   output: TaskOutput;
+  artifacts: readonly TaskArtifact[];
+  /** It left more than may be kept: none of it is. */
+  litters: boolean;
+}
+
+export interface TaskArtifact {
+  name: string;
+  bytes: Uint8Array;
 }
 
 /** The bytes that a task writes, and when, in milliseconds from its start. */
@@ -54,7 +66,17 @@ export function drawBehaviour(draw: Draw, plan: TaskPlan, key: string): Behaviou
     children: draw.chance(plan.childRate) ? draw.int(1, 3) : 0,
     childrenMs: draw.between(0, 5000),
     output: drawOutput(draw, plan, durationMs, key),
+    artifacts: drawArtifacts(draw.fork('artifacts'), plan, key),
+    litters: draw.fork('litter').chance(plan.litterRate ?? 0),
   };
+}
+
+function drawArtifacts(draw: Draw, { artifactRate = 0 }: TaskPlan, key: string): TaskArtifact[] {
+  if (!draw.chance(artifactRate)) return [];
+  return Array.from({ length: draw.int(1, 3) }, (_, number) => ({
+    name: `logs/${number}.txt`,
+    bytes: Buffer.from(`artifact ${number} of ${key}`.repeat(draw.int(0, 20))),
+  }));
 }
 
 function drawEnd(draw: Draw, plan: TaskPlan): ProcessEnd {

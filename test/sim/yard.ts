@@ -258,6 +258,8 @@ function behaviourOf({ takesMs, exitCode = 0, signal, stdout = '' }: TaskPlay): 
     ignoresTerm: false,
     children: 0,
     childrenMs: 0,
+    artifacts: [],
+    litters: false,
     output: { chunks: stdout === '' ? [] : chunks },
   };
 }

@@ -1,14 +1,15 @@
 /** S5, S6, S19, S28: what is recorded of an end and its outputs is what really happened. */
-import type { Ending, OutputFacts } from '../../../src/protocol/run.ts';
+import type { ArtifactFacts, Ending, OutputFacts } from '../../../src/protocol/run.ts';
 import type { RunContext } from '../../../src/machines/run.ts';
 import { isDone } from '../../../src/protocol/run.ts';
 import { STREAMS } from '../../../src/protocol/outputs.ts';
-import { outputKey } from '../../../src/master/outputs.ts';
+import { artifactKey, outputKey } from '../../../src/master/outputs.ts';
 import { digestOf } from '../blobs.ts';
 import type { FinishedReport } from '../../../src/protocol/to-master.ts';
 import type { SimProcess } from '../exec.ts';
 import type { SimSlave } from '../slave.ts';
 import { finalOf } from '../tasks.ts';
+import type { TaskArtifact } from '../tasks.ts';
 import type { MakeOracle } from './oracle.ts';
 
 /** Until a slave has heard that a process of its has ended. */
@@ -124,6 +125,25 @@ export const outputOracles: MakeOracle = (sight) => {
     }
   }
 
+  /** All that the task left, or none: with a note that says why. */
+  function checkArtifacts(run: string, context: RunContext): void {
+    const { attempt, artifacts = [], notes = [] } = context;
+    const key = `${run}.${attempt}`;
+    for (const { name, bytes, sha256 } of artifacts) {
+      const held = blobs.find(artifactKey(run, attempt, name));
+      if (!held?.sealed || held.bytes.length !== bytes || digestOf(held.bytes) !== sha256) {
+        report('S6', `artifact ${name} of ${key} is not there in full`);
+      }
+    }
+    const process = processes.get(key);
+    if (!process) return;
+    const isNoted = notes.some((note) => note.startsWith('artifact.limit'));
+    const left = process.behaviour.litters ? [] : process.behaviour.artifacts;
+    if (isNoted !== process.behaviour.litters || !isSameFiles(left, artifacts)) {
+      report('S6', `${key} left ${left.length} artifacts, ${artifacts.length} are named`);
+    }
+  }
+
   return {
     onSpawn(_slave, process) {
       processes.set(process.key, process);
@@ -147,8 +167,9 @@ export const outputOracles: MakeOracle = (sight) => {
           checkEnd(`${event.run}.${String(attempt)}`, ending as Ending);
         if (type === 'run.overdue') checkOverdue(event.run, before.context);
       }
-      for (const { id, context } of runs) {
+      for (const { id, state, context } of runs) {
         const { outputs, settled, attempt } = context;
+        if (state === 'COMPLETE') checkArtifacts(id, context);
         if (!outputs || settled !== attempt || checked.has(id)) continue;
         checked.add(id);
         checkOutputs(id, attempt, outputs);
@@ -174,6 +195,15 @@ export const outputOracles: MakeOracle = (sight) => {
     return process.end?.kind === 'exited' || end <= limit;
   }
 };
+
+function isSameFiles(left: readonly TaskArtifact[], named: readonly ArtifactFacts[]): boolean {
+  return (
+    left.length === named.length &&
+    left.every(({ name, bytes }, at) => {
+      return named[at]!.name === name && named[at]!.sha256 === digestOf(bytes);
+    })
+  );
+}
 
 function runOf(key: string): string {
   return key.slice(0, key.lastIndexOf('.'));
