@@ -152,6 +152,19 @@ test('a master that another deposed learns it from its next commit and does noth
   await fresh.run();
 });
 
+test('what is decided while a commit is refused is not taken for done either', async () => {
+  const old = await openYard();
+  const fatal = expect(old.yard.fatal).rejects.toThrow(/^master.deposed/);
+  await openYard({ memory: old.memory });
+  const write = (key: string) => old.yard.transact((tx) => tx.put(key, new Uint8Array(1)));
+  const [first, second] = [write('test/1'), write('test/2')];
+  const looking = old.yard.transact(() => {});
+  await expect(first).rejects.toThrow(/^master.deposed/);
+  await expect(second).rejects.toThrow(/^master\.(deposed|stopped)/);
+  await expect(looking).rejects.toThrow(/^master\.(deposed|stopped)/);
+  await fatal;
+});
+
 test('a restart finds every run that is not done, and numbers go on where they were', async () => {
   const first = await openYard();
   const [a, b] = [await first.run(), await first.run()];

@@ -105,7 +105,7 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
   let last = Promise.resolve();
 
   function transact(decide: (tx: Transaction) => void): Promise<void> {
-    if (failed) return Promise.reject(new YardError('master.stopped', 'this master has stopped'));
+    if (failed) return Promise.reject(stopped());
     const batch = makeBatch();
     try {
       decide(batch.tx);
@@ -116,7 +116,7 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
     const ops = batch.ops();
     if (ops.length === 0) {
       // It may have looked at what is not on disk yet, so it speaks only after that is.
-      if (underWay > 0) return (last = last.then(() => void (failed || batch.conclude())));
+      if (underWay > 0) return (last = last.then(() => concludeUnlessFailed(batch)));
       batch.conclude();
       return Promise.resolve();
     }
@@ -127,16 +127,21 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
   function commit(ops: Op[], batch: ReturnType<typeof makeBatch>): Promise<void> {
     return store.commit({ fence, ops }).then(
       (result) => {
-        if (failed) return;
         if (!result.ok)
           throw fail(new YardError('master.deposed', `commit refused: ${result.why}`));
         underWay--;
-        batch.conclude();
+        concludeUnlessFailed(batch);
       },
       (error: unknown) => {
         throw fail(error);
       },
     );
+  }
+
+  /** Whoever waits for it is not to take it for done: something before it is not on disk. */
+  function concludeUnlessFailed(batch: ReturnType<typeof makeBatch>): void {
+    if (failed) throw stopped();
+    batch.conclude();
   }
 
   function fail(error: unknown): unknown {
@@ -332,6 +337,10 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
     lastSeq: () => seq,
     isBusy: () => underWay > 0,
   };
+}
+
+function stopped(): YardError {
+  return new YardError('master.stopped', 'this master has stopped');
 }
 
 /** Of a run before its first event. */
