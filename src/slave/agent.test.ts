@@ -330,6 +330,17 @@ test('after a restart it takes up what runs, repeats what is reported, removes w
   expect([...slave.agent.attempts.keys()]).toEqual(['r1.1']);
 });
 
+test('what cannot be removed after a restart keeps a slave from nothing', async () => {
+  const machine = scriptedMachine();
+  machine.script.leftOver = ['r3.1'];
+  machine.script.remove = () => Promise.reject(new Error('EIO: a disk failed'));
+  const slave = openAgent({ machine });
+  await slave.start();
+  await slave.welcome();
+  expect(slave.steps()).toContain('remove r3.1');
+  expect(slave.agent.state).toBe('SERVING');
+});
+
 test('when it leaves it takes nothing more, and goes once its last report is acknowledged', async () => {
   const slave = openAgent();
   await slave.start();

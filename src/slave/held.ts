@@ -81,6 +81,10 @@ export function makeHeld(ports: HeldPorts): Held {
     if (assignment.exclusive) exclusive.watch(key);
   }
 
+  function notRemoved(key: string, error: unknown): void {
+    log.warn({ attempt: key, err: messageOf(error) }, 'cannot remove an attempt');
+  }
+
   function stop(key: string, ending: Ending): void {
     attempts.get(key)?.stop(ending);
   }
@@ -135,9 +139,7 @@ export function makeHeld(ports: HeldPorts): Held {
       resending.stop(key);
       const gone = attempt
         .discard()
-        .catch((error: unknown) => {
-          log.warn({ attempt: key, err: messageOf(error) }, 'cannot remove an attempt');
-        })
+        .catch((error: unknown) => notRemoved(key, error))
         .then(() => {
           dying.delete(gone);
           ports.onOver();
@@ -149,7 +151,8 @@ export function makeHeld(ports: HeldPorts): Held {
         const { assignment, report: made } = await spool.read(key);
         if (assignment && made) attempts.set(key, reported(assignment, made, key));
         else if (assignment) begin(assignment, { workspace: ports.workspaceAt(key) });
-        else await workspaces.remove(key);
+        // What stays is looked at again after the next start; this one has work to do.
+        else await workspaces.remove(key).catch((error: unknown) => notRemoved(key, error));
       }
       if (attempts.size > 0) log.info({ attempts: attempts.size }, 'taken up after a restart');
     },

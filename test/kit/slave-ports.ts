@@ -51,6 +51,7 @@ export function scriptedMachine() {
     keepAssignment: async (): Promise<void> => {},
     keepReport: async (): Promise<void> => {},
     flushed: async (): Promise<void> => {},
+    remove: async (): Promise<void> => {},
     /** Bytes of stdout that each attempt wrote. */
     bytes: 0,
     lastOutputAt: 0,
@@ -96,6 +97,7 @@ export function scriptedMachine() {
       collect: async () => [],
       async remove(key) {
         note(`remove ${key}`);
+        await script.remove();
         kept.delete(key);
       },
       leftOver: async () => script.leftOver,

@@ -160,7 +160,13 @@ export function makeProcessTable(options: ProcessTableOptions): ProcessTable {
       guard: (key, ms) => life.alive && guard(key, ms),
       signal: (key, name) => life.alive && signal(key, name),
       settle: (key, drainMs) => settle(key, drainMs, life),
-      adopt: async (keys, on) => keys.map((key) => adopt(key, life, on(key))),
+      async adopt(keys, on) {
+        const adopted = keys.map((key) => adopt(key, life, on(key)));
+        // Processes are looked for, which takes its time: meanwhile they may end.
+        const us = draw.chance(0.2) ? draw.between(0, 3e6) : draw.between(0, 2_000);
+        await new Promise<void>((resolve) => kernel.after(us, KIND.process, resolve, life));
+        return adopted;
+      },
       close: async () => {},
     }),
     losePower() {

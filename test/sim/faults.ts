@@ -8,6 +8,8 @@ import type { SimMaster } from './master.ts';
 import type { Net } from './net.ts';
 import type { Fault, FaultKind, Scenario } from './scenario.ts';
 import type { SimSlave } from './slave.ts';
+import { comeAsStranger } from './strangers.ts';
+import type { StrangerPorts } from './strangers.ts';
 
 /** What faults may reach into. */
 export interface Reach {
@@ -23,6 +25,8 @@ export interface Reach {
   isCore: (slave: string) => boolean;
   /** Lays a damaged copy of the master's disk before the checks of its store. */
   damage: (draw: Draw) => void;
+  /** Attempts of which somebody may say something. */
+  claims: StrangerPorts['claims'];
   /** Does it then, unless all is well by then. */
   later: (ms: number, act: () => void) => void;
   restartMaster: () => void;
@@ -34,6 +38,8 @@ export interface Reach {
 /** After so long without an answer to a ping, peers of a process that stands still give it up. */
 const PING_US = 25e6;
 const HOUR_MS = 3_600_000;
+
+const FOREIGN_EPOCH = 1_000_000;
 
 type Strike = (reach: Reach, fault: Fault, draw: Draw, slave: SimSlave) => void;
 
@@ -140,7 +146,35 @@ const STRIKES: Record<FaultKind, Strike> = {
   storm: ({ net, slaves }, _fault, draw) => {
     for (const name of slaves.keys()) net.cut(name, 'master', draw);
   },
+  'master.deposed': ({ master }) => master.depose(),
+  // It comes from a cluster whose master was started far more often; nothing here may move it.
+  'slave.foreign': ({ later, restartSlave }, { forMs }, draw, slave) => {
+    if (slave.isGone) return;
+    slave.losePower(draw);
+    slave.wipe();
+    slave.journal.noteEpoch(FOREIGN_EPOCH);
+    restartSlave(slave);
+    later(forMs, () => comeHome(slave, draw, restartSlave));
+  },
+  'net.echo': ({ kernel, slaves }, { forMs }, _draw, { plan: { name } }) => {
+    slaves.get(name)!.echoes = true;
+    kernel.after(forMs * 1000, KIND.fault, () => void (slaves.get(name)!.echoes = false));
+  },
+  stranger: ({ kernel, net, slaves, claims }, { forMs }, draw) => {
+    // It may find nobody there.
+    comeAsStranger({ kernel, net, draw, claims, slaves: [...slaves.keys()] }, forMs).catch(
+      () => {},
+    );
+  },
 };
+
+/** Whoever runs it sees that it obeys nobody here, and begins it anew. */
+export function comeHome(slave: SimSlave, draw: Draw, restart: Reach['restartSlave']): void {
+  if (slave.isGone || slave.journal.epoch < FOREIGN_EPOCH) return;
+  slave.losePower(draw);
+  slave.wipe();
+  restart(slave);
+}
 
 /** Lets a fault strike now; all it draws is its own. */
 export function strike(reach: Reach, fault: Fault): void {

@@ -36,6 +36,12 @@ export interface Journal {
   setFull: (isFull: boolean) => void;
   /** The next write fails; whether it happened nobody knows. */
   failNext: () => void;
+  /** The highest of a master that it has noted. */
+  readonly epoch: number;
+  /** As if it had always been there. */
+  noteEpoch: (value: number) => void;
+  /** What could not be removed: it stays until somebody looks again. */
+  readonly unremoved: ReadonlySet<AttemptKey>;
   /** The two machines get each other's disks. Call it while both are off. */
   swap: (other: Journal) => void;
   content: Content;
@@ -76,6 +82,7 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
   let isFailing = false;
   const refused = new Set<AttemptKey>();
   let losses = 0;
+  const unremoved = new Set<AttemptKey>();
 
   /** Throws where the disk is full or fails; `act` is what happens otherwise, and perhaps then. */
   function writing(life: Life, act: () => void): void {
@@ -162,6 +169,11 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
         await pause(draw.between(100, 2000), life);
         const directory = disk.directories.get(key);
         if (!directory) return;
+        if (isFailing) {
+          isFailing = false;
+          unremoved.add(key);
+          throw new Error('EIO: the simulated disk failed');
+        }
         disk.directories.delete(key);
         directory.removedAt = kernel.now;
         for (const [old, { removedAt }] of disk.removed) {
@@ -175,6 +187,11 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
         return [...disk.directories.keys()];
       },
     }),
+    get epoch() {
+      return disk.epochs.at(-1)?.value ?? 0;
+    },
+    noteEpoch: (value) => void (disk.epochs = [{ value, at: -Infinity }]),
+    unremoved,
     setFull: (full) => void (isFull = full),
     failNext: () => void (isFailing = true),
     losePower(chance) {

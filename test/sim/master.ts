@@ -6,6 +6,7 @@ import { openMaster } from '../../src/master/master.ts';
 import type { Master, MasterPorts } from '../../src/master/master.ts';
 import { toMaster } from '../../src/protocol/to-master.ts';
 import type { ToMaster } from '../../src/protocol/to-master.ts';
+import type { StateStore } from '../../src/master/store/port.ts';
 import type { ToSlave } from '../../src/protocol/to-slave.ts';
 import type { Connection } from '../../src/protocol/transport.ts';
 import { makeSimBlobs } from './blobs.ts';
@@ -13,6 +14,7 @@ import type { BlobDisk } from './blobs.ts';
 import { makeSimStore } from './disk.ts';
 import type { Disk } from './disk.ts';
 import type { Draw } from './draw.ts';
+import { KIND } from './kernel.ts';
 import type { Kernel, Life } from './kernel.ts';
 import { makeMachine } from './machine.ts';
 import type { Machine } from './machine.ts';
@@ -32,6 +34,8 @@ export interface SimMasterPorts {
   leaseMs: number;
   rate: number;
   wallOffsetMs: number;
+  /** Whether what is said to that slave may come twice; absent: never. */
+  echoes?: (slave: string) => boolean;
   /** Absent: it takes no messages. */
   rules?: MasterPorts['rules'];
   onSends: (session: Session, message: ToSlave) => void;
@@ -56,12 +60,17 @@ export interface SimMaster {
   /** Asks it to stop, as SIGTERM does; it then ends. */
   stop: () => void;
   kill: (power: boolean) => void;
+  /** Another master takes its store over, and is gone again. */
+  depose: () => void;
 }
 
 export function makeSimMaster(ports: SimMasterPorts): SimMaster {
   const { kernel, net, draw, log, disk, blobs } = ports;
   const machine = makeMachine(kernel, { name: 'master', ...ports }, ports.buggify);
   const sessions = new Map<string, Session>();
+  const dying = draw.fork('dying');
+  const echo = draw.fork('echo');
+  let store: StateStore | undefined;
   let master: Master | undefined;
   let life: Life | undefined;
   let starts = 0;
@@ -79,14 +88,15 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
     life = mine;
     const clock = machine.clockOf(mine);
     const chance = draw.fork(`process:${starts}`);
+    store = makeSimStore({
+      disk,
+      kernel,
+      life: mine,
+      clock,
+      onCommit: (isEmpty) => mine.alive && ports.onCommit(isEmpty, because),
+    });
     const opening = openMaster({
-      store: makeSimStore({
-        disk,
-        kernel,
-        life: mine,
-        clock,
-        onCommit: (isEmpty) => mine.alive && ports.onCommit(isEmpty, because),
-      }),
+      store,
       blobs: makeSimBlobs({ blobs, disk, kernel, life: mine, onAppend: ports.onAppend }),
       clock,
       random: chance.random,
@@ -113,15 +123,18 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
     upSince = kernel.now;
     ports.onServes();
     opened.yard.fatal.catch((error: unknown) => {
-      if (!mine.alive) return;
-      end(false);
-      ports.onOver(`fatal: ${String(error)}`);
+      // As a process does, it goes a moment later.
+      kernel.after(dying.between(0, 20_000), KIND.world, () => {
+        if (!mine.alive) return;
+        end(false);
+        ports.onOver(`fatal: ${String(error)}`);
+      });
     });
     const clock = machine.clockOf(mine);
     net.listen('master', mine, (socket) => {
       const counters = new Map<string, number>();
       const options = { reader: 'master' as const, schema: toMaster, clock, log, counters };
-      opened.hub.accept(tapped(wire<ToSlave, ToMaster>(socket, options)), { name: undefined });
+      opened.hub.accept(tapped(wire<ToSlave, ToMaster>(socket, options)), { name: socket.remote });
     });
     opened.begin();
   }
@@ -162,6 +175,8 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
           ports.onSends(session, message);
         }
         connection.send(messages);
+        const isTwice = session.slave !== undefined && ports.echoes?.(session.slave);
+        if (isTwice && echo.chance(0.2)) connection.send(messages);
       },
       onMessages(handler) {
         connection.onMessages((messages) => {
@@ -227,5 +242,6 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
       stopping.then(over, over);
     },
     kill: end,
+    depose: () => void store?.leases.acquire('yard', 'another master', 0).catch(() => {}),
   };
 }

@@ -99,6 +99,10 @@ export const FAULT_KINDS = [
   'net.swizzle',
   'client.block',
   'storm',
+  'master.deposed',
+  'slave.foreign',
+  'net.echo',
+  'stranger',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 

@@ -60,6 +60,8 @@ export interface SimSlave {
   readonly life: Life | undefined;
   /** It will never come back. */
   isGone: boolean;
+  /** Its frames and those to it may come twice. */
+  echoes: boolean;
   /** Of the release that it runs, where that is not ours. */
   protocol: Hello['protocol'] | undefined;
   /** When its present process began, and since when none has run. */
@@ -79,6 +81,7 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
   const { name } = plan;
   const machine = makeMachine(kernel, plan, ports.buggify);
   const journal = makeJournal(kernel, draw.fork('journal'));
+  const echo = draw.fork('echo');
   let agent: Agent | undefined;
   let life: Life | undefined;
   let starts = 0;
@@ -193,6 +196,7 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
         const said = messages.map(aged);
         for (const message of said) ports.onSends(message);
         connection.send(said);
+        if (slave.echoes && echo.chance(0.2)) connection.send(said);
       },
       onMessages(handler) {
         connection.onMessages((messages) => {
@@ -267,6 +271,7 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
       return upSince;
     },
     isGone: false,
+    echoes: false,
     protocol: plan.protocolMax === undefined ? undefined : { min: '1.0', max: plan.protocolMax },
     start,
     kill: () => end(false),
@@ -276,9 +281,10 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
       const before = processes;
       before.losePower();
       processes = makeTable();
-      // Exits that were on disk by then are still read.
+      // Exits and outputs that were on disk by then are still read; files come in no order.
       for (const [key, process] of before.all) {
-        if (process.end && process.endedAt <= cut && journal.directories.has(key)) {
+        const isKept = process.end && process.endedAt <= cut && !chance.chance(0.1);
+        if (isKept && journal.directories.has(key)) {
           processes.all.set(key, { ...process, children: 0, attached: undefined });
         }
       }

@@ -227,6 +227,10 @@ const WEIGHTS: Record<FaultKind, number> = {
   'net.swizzle': 1,
   'client.block': 1,
   storm: 1,
+  'master.deposed': 0.7,
+  'slave.foreign': 0.5,
+  'net.echo': 0.7,
+  stranger: 1,
 };
 
 const MASTER_ONLY: readonly FaultKind[] = [

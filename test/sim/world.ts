@@ -9,7 +9,7 @@ import { makeClients } from './clients.ts';
 import { makeDisk } from './disk.ts';
 import { DAMAGES, meet } from './damage.ts';
 import { drawFrom } from './draw.ts';
-import { strike } from './faults.ts';
+import { comeHome, strike } from './faults.ts';
 import type { Reach } from './faults.ts';
 import { KIND, makeKernel } from './kernel.ts';
 import type { OnEvent } from './kernel.ts';
@@ -142,6 +142,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     disk,
     blobs,
     leaseMs: scenario.leaseMs,
+    echoes: (name) => slaves.get(name)?.echoes ?? false,
     rate: scenario.masterRate,
     wallOffsetMs: scenario.masterWallOffsetMs,
     onSends(session, message) {
@@ -300,6 +301,10 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
       const { fault } = meet(disk.groups, draw.pick(DAMAGES), draw);
       if (fault !== undefined) report('S27', fault);
     },
+    claims: () =>
+      (master.master?.yard.ledger.liveRuns() ?? []).map(({ id, context: { attempt } }) => {
+        return { runId: id, attempt };
+      }),
     later: (ms, act) =>
       void kernel.after(ms * 1000, KIND.fault, () => healedAtMs === undefined && act()),
     isCore: (slave) => cores.has(slave),
@@ -339,7 +344,11 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
       life.costUs = 0;
       if (life.paused) kernel.resume(life);
     }
-    for (const slave of slaves.values()) slave.journal.setFull(false);
+    for (const slave of slaves.values()) {
+      slave.journal.setFull(false);
+      slave.echoes = false;
+      comeHome(slave, root.fork(`home:${slave.plan.name}`), restartSlave);
+    }
     for (const { name } of scenario.slaves) clients.resume(name);
     if (scenario.drainsAfter !== undefined) clients.drainAfter(scenario.drainsAfter);
     for (const oracle of oracles) oracle.onHeal?.();

@@ -20,8 +20,16 @@ export const OWN: readonly Mutant[] = [
     source: 'own',
     why: 'found once: a report was called stale because of a decision that was not on disk',
     file: 'src/master/ledger.ts',
-    find: `      if (underWay > 0) return (last = last.then(() => void (failed || batch.conclude())));`,
+    find: `      if (underWay > 0) return (last = last.then(() => concludeUnlessFailed(batch)));`,
     replace: ``,
+  },
+  {
+    name: 'refused-and-yet-told',
+    source: 'own',
+    why: 'found once: what was decided behind a commit that failed was answered as if it were done',
+    file: 'src/master/ledger.ts',
+    find: `    if (failed) throw stopped();`,
+    replace: `    if (failed) return;`,
   },
   {
     name: 'grant-after-drain',

@@ -4,6 +4,7 @@ import { isDone } from '../../../src/protocol/run.ts';
 import type { ToMaster } from '../../../src/protocol/to-master.ts';
 import type { ToSlave } from '../../../src/protocol/to-slave.ts';
 import type { SimSlave } from '../slave.ts';
+import { STRANGER } from '../strangers.ts';
 import type { MakeOracle, Session } from './oracle.ts';
 
 type Named = { runId: string; attempt: number };
@@ -72,12 +73,14 @@ export const frameOracles: MakeOracle = (sight) => {
   /** What is on disk as being there, with this, never exceeds the slots. */
   function checkRoom(message: Named, name: string): void {
     const count = mirror.roomTaken(name);
-    const slots = slaves.get(name)?.plan.slots ?? 0;
+    const slots = slaves.get(name)?.plan.slots ?? 1;
     if (count > slots) report('S22', `${keyOf(message)} is one of ${count} on ${name}`);
   }
 
   /** Told to drop it: either it was never the current one, or its end is on disk. */
   function checkForget(session: Session, named: Named, mayBeLost: boolean): void {
+    // Who never had it may be told anything of it.
+    if (session.slave === STRANGER) return;
     const run = mirror.folds.get(named.runId);
     if (!run || isDone(run.state) || run.context.attempt !== named.attempt) return;
     if (settled.has(keyOf(named))) return;
@@ -105,6 +108,13 @@ export const frameOracles: MakeOracle = (sight) => {
     if (!run || run.context.settled < message.attempt) {
       report('S19', `${keyOf(message)} is acknowledged before its end is on disk`);
     }
+  }
+
+  /** Who has seen a later master, of wherever, has nothing to say to this one but who it is. */
+  function checkObeys({ plan, journal }: SimSlave, { type }: ToMaster): void {
+    const epoch = master.master?.epoch;
+    if (type === 'hello' || epoch === undefined || journal.epoch <= epoch) return;
+    report('S26', `${plan.name} says ${type} to master ${epoch}, and has seen ${journal.epoch}`);
   }
 
   function checkFromSlave({ plan, journal }: SimSlave, message: ToMaster): void {
@@ -150,6 +160,7 @@ export const frameOracles: MakeOracle = (sight) => {
       }
     },
     onSlaveSends(slave, message) {
+      checkObeys(slave, message);
       if (message.type === 'reject' && message.reason === 'no slot free') {
         checkReject(slave, message);
       } else checkFromSlave(slave, message);

@@ -118,7 +118,10 @@ export const livenessOracles: MakeOracle = (sight) => {
       for (const [key, { phase }] of agent?.attempts ?? []) {
         report('L2', `${name} still has ${key}, ${phase}`);
       }
-      for (const key of journal.directories.keys()) report('L2', `${name} keeps ${key} on disk`);
+      for (const key of journal.directories.keys()) {
+        // What a disk would not let go is looked at again after the next start.
+        if (!journal.unremoved.has(key)) report('L2', `${name} keeps ${key} on disk`);
+      }
       for (const { key, end, children } of processes.all.values()) {
         if (!end || children > 0) report('L2', `process ${key} lives on ${name}`);
       }
