@@ -4,11 +4,11 @@
  * older rows still read: what they lack is undefined.
  */
 import { createHash } from 'node:crypto';
-import type { RunContext, RunEvent } from '../machines/run.ts';
+import type { RunContext, RunEvent, RunLimits } from '../machines/run.ts';
 import type { OutputFacts, RunRequest, StreamFacts } from '../protocol/run.ts';
 import { factsOf, limitsOf } from './origin.ts';
 import { pack, unpack } from './records.ts';
-import type { EventRecord, RunOrigin, RunRecord } from './records.ts';
+import type { EventRecord, RunFacts, RunOrigin, RunRecord } from './records.ts';
 
 type Row = readonly unknown[];
 
@@ -18,6 +18,8 @@ type Columns<T> = { readonly [K in keyof Required<T>]: undefined };
 interface Shape<T> {
   toRow: (value: T) => unknown[];
   fromRow: (row: Row) => T;
+  /** Gives `into` what is there; what is absent stays absent. */
+  addTo: (into: Record<string, unknown>, row: Row) => void;
 }
 
 function shapeOf<T extends object>(columns: Columns<T>): Shape<T> {
@@ -39,6 +41,12 @@ function shapeOf<T extends object>(columns: Columns<T>): Shape<T> {
         if (cell !== null && cell !== undefined) value[names[i]!] = cell as T[keyof T];
       }
       return value;
+    },
+    addTo(into, row) {
+      for (let i = 0; i < names.length; i++) {
+        const cell = row[i];
+        if (cell !== null && cell !== undefined) into[names[i] as string] = cell;
+      }
     },
   };
 }
@@ -146,11 +154,18 @@ export function packRun({ id, state, context, events }: RunRecord): Uint8Array {
 }
 
 export function unpackRun(bytes: Uint8Array, origin: RunOrigin): RunRecord {
+  return unpackRunWith(bytes, { facts: factsOf(origin), limits: limitsOf(origin.request) });
+}
+
+/** For who reads a run often: what follows from its origin is given. */
+export function unpackRunWith(
+  bytes: Uint8Array,
+  { facts, limits }: { facts: RunFacts; limits: RunLimits },
+): RunRecord {
   const [id, state, events, row, cells] =
     unpack<[string, string, number[], Row, Row | null]>(bytes);
-  const limits = limitsOf(origin.request);
   const context = { limits, ...contextShape.fromRow(row), outputs: fromCells(cells) };
-  return { id, state, context, facts: factsOf(origin), events };
+  return { id, state, context, facts, events };
 }
 
 type EventRow =
@@ -182,9 +197,7 @@ export function unpackEvents(bytes: Uint8Array): EventRecord[] {
 /** What an event lacks is absent from it, as it was when it was written. */
 function eventFrom(type: keyof typeof eventShapes, row: Row, cells?: Row): EventRecord['event'] {
   const event: Record<string, unknown> = { type };
-  for (const [name, value] of Object.entries(eventShapes[type].fromRow(row))) {
-    if (value !== undefined) event[name] = value;
-  }
+  eventShapes[type].addTo(event, row);
   if (cells) event['outputs'] = fromCells(cells);
   return event as EventRecord['event'];
 }

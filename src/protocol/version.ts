@@ -28,6 +28,8 @@ interface Range {
 }
 
 function compare(a: string, b: string): number {
+  // Nearly always: asked for each frame, while releases are rarely mixed.
+  if (a === b) return 0;
   const [majorA = 0, minorA = 0] = a.split('.').map(Number);
   const [majorB = 0, minorB = 0] = b.split('.').map(Number);
   return majorA === majorB ? minorA - minorB : majorA - majorB;

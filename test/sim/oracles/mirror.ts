@@ -1,15 +1,17 @@
 /** What is on the master's disk, read as it gets there: the ground that all oracles stand on. */
 import { initialContext, runTable } from '../../../src/master/ledger.ts';
-import type { RunContext, RunEvent } from '../../../src/machines/run.ts';
+import type { RunContext, RunEvent, RunLimits } from '../../../src/machines/run.ts';
+import { factsOf, limitsOf } from '../../../src/master/origin.ts';
 import { unpack } from '../../../src/master/records.ts';
 import type {
   EventRecord,
   JobRecord,
+  RunFacts,
   RunOrigin,
   RunRecord,
   SlaveRecord,
 } from '../../../src/master/records.ts';
-import { unpackEvents, unpackOrigin, unpackRun } from '../../../src/master/rows.ts';
+import { unpackEvents, unpackOrigin, unpackRunWith } from '../../../src/master/rows.ts';
 import type { Invariant } from './invariants.ts';
 import { holdAtSubmit } from '../../../src/master/submit.ts';
 import type { Group } from '../../../src/master/store/group.ts';
@@ -67,6 +69,8 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
   const jobs = new Map<string, JobRecord>();
   const grants = new Map<string, { slave: string; token: string; at: number }>();
   const origins = new Map<string, RunOrigin>();
+  /** What follows from the origin of each run. */
+  const followed = new Map<string, { facts: RunFacts; limits: RunLimits }>();
   const queued = new Set<string>();
   const taken = new Map<string, number>();
   let lastSeq = 0;
@@ -109,6 +113,11 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
     if (to !== undefined) taken.set(to, (taken.get(to) ?? 0) + 1);
   }
 
+  function keepOrigin(run: string, origin: RunOrigin): void {
+    origins.set(run, origin);
+    followed.set(run, { facts: factsOf(origin), limits: limitsOf(origin.request) });
+  }
+
   /** Before its first event: it waits for all that it is to wait for and that has not ended well. */
   function beginningOf({ run, by }: EventRecord, { context: { limits } }: RunRecord): Fold {
     const { request } = origins.get(run)!;
@@ -138,16 +147,16 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
       for (let i = 0; i < keys.length; i++) {
         const [key, value] = [keys[i]!, values[i]];
         if (!value) change.removed.push(key);
-        else if (key.startsWith('origin/')) origins.set(idOf(key), unpackOrigin(value));
+        else if (key.startsWith('origin/')) keepOrigin(idOf(key), unpackOrigin(value));
         else if (key.startsWith('event/')) events.push(...unpackEvents(value));
         else if (key.startsWith('slave/')) change.slaves.push(unpack<SlaveRecord>(value));
         else if (key.startsWith('job/')) change.jobs.push(unpack<JobRecord>(value));
       }
       for (let i = 0; i < keys.length; i++) {
         const [key, value] = [keys[i]!, values[i]];
-        if (!value || !/^(live|done)\//.test(key)) continue;
-        const origin = origins.get(idOf(key));
-        if (origin) change.runs.push(unpackRun(value, origin));
+        if (!value || !(key.startsWith('live/') || key.startsWith('done/'))) continue;
+        const known = followed.get(idOf(key));
+        if (known) change.runs.push(unpackRunWith(value, known));
         else report('S8', `${key} has no origin`);
       }
       events.sort((a, b) => a.seq - b.seq);
