@@ -64,7 +64,9 @@ export function makeDisk(
   const entries = new Map<Key, Entry>();
   const groups: Group[] = [];
   let settled = 0;
-  let sorted: Key[] | undefined;
+  /** All keys in order but those that came since somebody asked, and with those that went. */
+  let sorted: Key[] = [];
+  let fresh: Key[] = [];
   let lastRev: Rev = 0;
   let underWay: Group | undefined;
   let failing = false;
@@ -76,9 +78,9 @@ export function makeDisk(
       const key = keys[i]!;
       const value = values[i];
       if (value === undefined) {
-        if (entries.delete(key)) sorted = undefined;
+        entries.delete(key);
       } else {
-        if (!entries.has(key)) sorted = undefined;
+        if (!entries.has(key)) fresh.push(key);
         entries.set(key, { key, value: value.slice(), rev: revs[i]! });
       }
     }
@@ -97,6 +99,15 @@ export function makeDisk(
     return low;
   }
 
+  function inOrder(): Key[] {
+    if (sorted.length !== entries.size || fresh.length > 0) {
+      const known = sorted.filter((key) => entries.has(key));
+      sorted = merge(known, fresh.filter((key) => entries.has(key)).sort(compareKeys));
+      fresh = [];
+    }
+    return sorted;
+  }
+
   const syncUs = () => {
     const base = options.syncMinUs + draw.exponential(options.syncMeanUs);
     return draw.chance(options.stallRate) ? base + draw.float() * options.stallMaxUs : base;
@@ -113,7 +124,7 @@ export function makeDisk(
     },
     find: (key) => entries.get(key),
     within({ gte, lt, reverse = false, limit = Infinity }) {
-      const keys = (sorted ??= [...entries.keys()].sort(compareKeys));
+      const keys = inOrder();
       const from = gte === undefined ? 0 : rankOf(keys, gte);
       const to = Math.max(from, lt === undefined ? keys.length : rankOf(keys, lt));
       const size = Math.min(to - from, limit);
@@ -258,4 +269,16 @@ async function* eachCopied(entries: readonly Entry[]): AsyncGenerator<Entry> {
 /** What a reader does to the bytes is not done to the disk. */
 function copy<T extends Entry | undefined>(entry: T): T {
   return entry && { ...entry, value: entry.value.slice() };
+}
+
+/** Both are in order; what is in both comes once. */
+function merge(a: readonly Key[], b: readonly Key[]): Key[] {
+  const all: Key[] = [];
+  let [i, j] = [0, 0];
+  while (i < a.length || j < b.length) {
+    const order = i === a.length ? 1 : j === b.length ? -1 : compareKeys(a[i]!, b[j]!);
+    const key = order <= 0 ? a[i++]! : b[j++]!;
+    if (all.at(-1) !== key) all.push(key);
+  }
+  return all;
 }

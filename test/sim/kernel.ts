@@ -112,7 +112,8 @@ export function makeKernel(
       }
       return entry;
     }
-    ready.length = readyAt = 0;
+    // Setting a length is a call into the engine, even where nothing changes.
+    if (readyAt > 0) ready.length = readyAt = 0;
     return heap.length > 0 ? pop(heap) : undefined;
   }
 
@@ -147,6 +148,17 @@ export function makeKernel(
     }
     drain();
     onEvent?.(kind, life, now, low ^ high);
+  }
+
+  /** A few events: a loop that never ends would be compiled anew for each world. */
+  function turn(until: () => boolean): boolean {
+    for (let i = 0; i < 64; i++) {
+      if (stopped || until()) return false;
+      const entry = next();
+      if (!entry) return false;
+      step(entry);
+    }
+    return true;
   }
 
   return {
@@ -192,11 +204,7 @@ export function makeKernel(
     noteText(text) {
       for (let i = 0; i < text.length; i++) note(text.charCodeAt(i));
     },
-    noteBytes(bytes) {
-      let value = bytes.length;
-      for (let i = 0; i < bytes.length; i++) value = Math.imul(value ^ bytes[i]!, 0x01000193);
-      note(value);
-    },
+    noteBytes: (bytes) => note(digestOf(bytes)),
     get hash() {
       const hex = (word: number) => (word >>> 0).toString(16).padStart(8, '0');
       return hex(high) + hex(low);
@@ -204,11 +212,7 @@ export function makeKernel(
     run(until) {
       stopped = false;
       drain();
-      while (!stopped && !until()) {
-        const entry = next();
-        if (!entry) return;
-        step(entry);
-      }
+      while (turn(until));
     },
     stop: () => void (stopped = true),
   };
@@ -225,6 +229,13 @@ export function inMacrotask<T>(task: () => T): Promise<T> {
       }
     });
   });
+}
+
+/** In a function of its own: within the kernel's, the loop was compiled anew for each world. */
+function digestOf(bytes: Uint8Array): number {
+  let value = bytes.length;
+  for (let i = 0; i < bytes.length; i++) value = Math.imul(value ^ bytes[i]!, 0x01000193);
+  return value;
 }
 
 function isBefore(a: Entry, b: Entry): boolean {

@@ -147,7 +147,7 @@ export function makeNet(kernel: Kernel, draw: Draw, options: NetOptions): Net {
 
   function put(pipe: Pipe, size: number, deliver: () => void, life: Life | undefined): Frame {
     const { link } = pipe;
-    const frame: Frame = { ...frameOf(deliver), size };
+    const frame: Frame = { size, lost: false, deliver };
     pipe.bytes += size;
     const transferUs = link.bytesPerSecond === Infinity ? 0 : (size / link.bytesPerSecond) * 1e6;
     const at = Math.max(kernel.now + latencyUs(link), pipe.lastAt) + transferUs;
@@ -158,8 +158,12 @@ export function makeNet(kernel: Kernel, draw: Draw, options: NetOptions): Net {
   }
 
   function arrive(pipe: Pipe, frame: Frame, life: Life | undefined): void {
-    const index = pipe.inFlight.indexOf(frame);
-    if (index >= 0) pipe.inFlight.splice(index, 1);
+    // Frames arrive in order: it is the first, and nothing is to be searched.
+    if (pipe.inFlight[0] === frame) pipe.inFlight.shift();
+    else {
+      const index = pipe.inFlight.indexOf(frame);
+      if (index >= 0) pipe.inFlight.splice(index, 1);
+    }
     if (frame.lost) return void (pipe.bytes -= frame.size);
     if (pipe.link.blockedSince !== undefined || pipe.stalled.length > 0) {
       return void pipe.stalled.push(frame);
