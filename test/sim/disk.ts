@@ -26,7 +26,7 @@ export interface DiskOptions {
   readUs: number;
   syncMinUs: number;
   syncMeanUs: number;
-  /** Chance that a sync stalls, for up to `stallMaxUs`. */
+  /** Chance that a read or a sync stalls, for up to `stallMaxUs`. */
   stallRate: number;
   stallMaxUs: number;
 }
@@ -108,10 +108,9 @@ export function makeDisk(
     return sorted;
   }
 
-  const syncUs = () => {
-    const base = options.syncMinUs + draw.exponential(options.syncMeanUs);
-    return draw.chance(options.stallRate) ? base + draw.float() * options.stallMaxUs : base;
-  };
+  const orStalled = (us: number) =>
+    draw.chance(options.stallRate) ? us + draw.float() * options.stallMaxUs : us;
+  const syncUs = () => orStalled(options.syncMinUs + draw.exponential(options.syncMeanUs));
 
   return {
     entries,
@@ -152,7 +151,7 @@ export function makeDisk(
         });
       });
     },
-    readUs: () => options.readUs * (0.5 + draw.float()),
+    readUs: () => orStalled(options.readUs * (0.5 + draw.float())),
     syncUs,
     failNext: () => void (failing = true),
     setFull: (full) => void (isFull = full),
@@ -177,6 +176,9 @@ export interface SimStoreOptions {
   /** At each commit, before it is queued. */
   onCommit?: (isEmpty: boolean) => void;
 }
+
+/** So many entries of a scan are read at once. */
+const PAGE = 16;
 
 /** The store port for one process of the master, over a disk that outlives it. */
 export function makeSimStore({ disk, kernel, life, clock, onCommit }: SimStoreOptions): StateStore {
@@ -222,8 +224,10 @@ export function makeSimStore({ disk, kernel, life, clock, onCommit }: SimStoreOp
     mustBeOpen();
     const gte = range.gte !== undefined && range.gte > '\u0001' ? range.gte : '\u0001';
     const found = disk.within({ ...range, gte });
-    await read();
-    yield* eachCopied(found);
+    for (let at = 0; at === 0 || at < found.length; at += PAGE) {
+      await read();
+      yield* eachCopied(found.slice(at, at + PAGE));
+    }
   }
 
   return {

@@ -138,6 +138,8 @@ export interface Scenario {
   /** A slave that is drained once all is well, until it has nothing left. */
   drainsAfter?: string | undefined;
   faults: Fault[];
+  /** People watch, list and follow all the time. */
+  isRead?: boolean;
   /** From then on all is well, but for slaves that are gone for ever. */
   healsAtMs: number;
 }

@@ -74,6 +74,7 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
     drainsAfter: knobs.chance(0.15) ? knobs.pick(slaves).name : undefined,
     drains: isCalm ? [] : drawDrains(draw.fork('drains'), slaves, healsAtMs),
     faults: drawFaults(draw.fork('faults'), { profile, slaves, untilMs: healsAtMs }),
+    isRead: draw.fork('readers').chance(0.25),
     healsAtMs,
   };
 }

@@ -7,6 +7,7 @@ import { livenessOracles } from './liveness.ts';
 import type { MakeOracle } from './oracle.ts';
 import { outputOracles } from './outputs.ts';
 import { probeOracle } from './probes.ts';
+import { readerOracles } from './readers.ts';
 
 export const ORACLES: readonly MakeOracle[] = [
   historyOracles,
@@ -16,5 +17,6 @@ export const ORACLES: readonly MakeOracle[] = [
   clientOracles,
   graphOracles,
   livenessOracles,
+  readerOracles,
   probeOracle,
 ];
