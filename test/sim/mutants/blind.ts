@@ -397,6 +397,15 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
     find: `  await file.handle.sync();
   await rename(paths.part, paths.sealed);`,
     replace: '  await rename(paths.part, paths.sealed);',
+    // The simulator keeps blobs of its own.
+    also: [
+      {
+        file: 'test/sim/blobs.ts',
+        find: `      blob.synced = held.bytes;
+      wake(key);`,
+        replace: `      wake(key);`,
+      },
+    ],
     why:
       'An output is sealed, the run is COMPLETE, the slave deletes its copy, and the ' +
       'machine of the master loses power. The sealed file is empty or short: the output of ' +
@@ -491,6 +500,17 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
       const { end } = readExitRecord(process);`,
     replace: `      const { end } = readExitRecord(process);
       const lives = process.root !== undefined && isAlive(process.root);`,
+    // The simulator has processes of its own.
+    also: [
+      {
+        file: 'test/sim/exec.ts',
+        find: `    kernel.after(0, KIND.process, () => on.ended(end), life);
+    return { key, state: 'ended' };`,
+        replace: `    const unread = { kind: 'signalled', signal: 'SIGKILL' } as const;
+    kernel.after(0, KIND.process, () => on.ended(unread), life);
+    return { key, state: 'ended' };`,
+      },
+    ],
     why:
       'A slave restarts and watches a task of its earlier process. Between the two looks ' +
       'the task exits with 0 and its lane writes that and goes: a success is recorded as ' +
