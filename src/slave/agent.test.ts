@@ -450,6 +450,22 @@ test('an attempt whose outputs are whole neither here nor on the master is hande
   expect(slave.machine.kept.get('r1.1')?.report?.ending.kind).toBe('lost');
 });
 
+test('an attempt whose outputs cannot be sent again, for whatever reason, is handed in as lost', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  slave.machine.script.bytes = 10;
+  await slave.assign();
+  slave.exit('r1.1', 0);
+  await slave.pass(500);
+  slave.last().master.close('output.digest');
+  await slave.pass(1_000);
+  slave.machine.script.flushed = () => Promise.reject(new Error('EIO: a disk failed'));
+  await slave.welcome({ held: [{ runId: 'r1', attempt: 1, sizes: {} }] });
+  await settled();
+  expect(slave.heard('finished')).toMatchObject([{ ending: { kind: 'lost' } }]);
+});
+
 test('a welcome that comes after its lease is over is not taken: it says hello anew', async () => {
   const slave = openAgent();
   await slave.start();

@@ -44,6 +44,7 @@ export function makeResending(ports: ResendPorts): Resending {
         .then(onReady)
         .catch((error: unknown) => {
           ports.log.warn({ attempt: key, err: messageOf(error) }, 'outputs not sent again');
+          if (!stopping.signal.aborted) onReady(lossOf(report));
         });
     },
     stop: (key) => underWay.get(key)?.abort(),
@@ -72,9 +73,6 @@ async function resend(
   signal: AbortSignal,
 ): Promise<FinishedReport> {
   const workspace = workspaceAt(keyOf(report));
-  const { runId, attempt, token } = report;
-  const why = 'its outputs are whole neither here nor on the master';
-  const loss = { runId, attempt, token, ending: { kind: 'lost' as const, why } };
   if (report.outputs && !report.inline) {
     const tail = outputs.follow(keyOf(report), workspace.files, assignment.outputBytesMax, sizes);
     signal.addEventListener('abort', () => tail.stop(), { once: true });
@@ -84,7 +82,7 @@ async function resend(
         const { bytes, sha256 } = report.outputs[stream];
         const now = manifests[stream];
         if (now.bytes !== bytes || now.sha256 !== sha256) {
-          return { ...loss, artifacts: [], notes: [] };
+          return lossOf(report);
         }
       }
       await tail.flushed();
@@ -99,4 +97,10 @@ async function resend(
     }
   }
   return report;
+}
+
+/** Nobody has all that was named any more: another attempt is to make it anew. */
+function lossOf({ runId, attempt, token }: FinishedReport): FinishedReport {
+  const why = 'its outputs are whole neither here nor on the master';
+  return { runId, attempt, token, ending: { kind: 'lost', why }, artifacts: [], notes: [] };
 }
