@@ -111,6 +111,16 @@ test('a clock that was set back before a restart makes no wait longer than its l
   expect(await second.at(id)).toMatchObject({ state: 'TIMEDOUT' });
 });
 
+test('a restart keeps the order in which runs came to the queue, whenever they were submitted', async () => {
+  const first = await openYard();
+  const [late, early] = [await first.run({ argv: ['true'], held: true }), await first.run()];
+  const event = { type: 'run.released', at: first.clock.wall(), by: 'me' } as const;
+  await first.yard.transact((tx) => void tx.run(late, event, 'me'));
+  const second = await openYard({ memory: first.memory, clock: first.clock });
+  const slave = await second.welcomed('s1', { slots: 2 });
+  expect(slave.all('assign').map(({ runId }) => runId)).toEqual([early, late]);
+});
+
 test('after a restart a blocked run hears of a blocker that ends, and of one that had ended', async () => {
   const first = await openYard();
   const blocker = await first.run();

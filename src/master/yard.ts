@@ -304,12 +304,16 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
     fatal,
     async open() {
       await ledger.load();
+      const queued: RunRecord[] = [];
       for (const run of ledger.liveRuns()) {
-        if (run.state === 'PENDING.queued') queue.add(run.id, run.facts, run.context.ahead);
+        if (run.state === 'PENDING.queued') queued.push(run);
         arm(run, restAfterRestart);
         // Their ends are told in the commit that has them: all of these live.
         for (const blocker of run.context.blockers) addTo(dependents, blocker, run.id);
       }
+      // As they came to the queue, which its last event tells: not as they were submitted.
+      queued.sort((a, b) => a.events.at(-1)! - b.events.at(-1)!);
+      for (const run of queued) queue.add(run.id, run.facts, run.context.ahead);
     },
     stop: () => deadlines.stop(),
   };

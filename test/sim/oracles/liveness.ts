@@ -26,9 +26,13 @@ export const livenessOracles: MakeOracle = (sight) => {
     classes.set(id, key);
     return key;
   }
+  /** The event with which each run came to the queue last: clocks jump, their numbers do not. */
+  const queuedBy = new Map<string, number>();
 
   /** An eligible run of the same or a higher priority waits while later ones are granted. */
-  function checkFair({ event, before }: Step): void {
+  function checkFair({ event, before, after }: Step): void {
+    const isComing = after.state === 'PENDING.queued' && before.state !== after.state;
+    if (isComing) queuedBy.set(event.run, event.seq);
     const { run, event: happened } = event;
     if (happened.type !== 'run.granted') return bypassedNoMore(event.run);
     bypassed.delete(run);
@@ -36,10 +40,9 @@ export const livenessOracles: MakeOracle = (sight) => {
     const room = master.master?.yard.rooms.get(String(happened['slave']));
     if (!granted || !room || before.context.ahead) return;
     for (const id of mirror.queued) {
-      const { context } = mirror.folds.get(id)!;
       const waits = mirror.runs.get(id);
       if (!waits || waits.facts.priority < granted.facts.priority) continue;
-      if ((context.queuedAt ?? 0) >= (granted.context.queuedAt ?? 0)) continue;
+      if (queuedBy.get(id)! >= queuedBy.get(run)!) continue;
       if (permanentObstacle(waits.facts, room)) continue;
       const count = (bypassed.get(id) ?? 0) + 1;
       bypassed.set(id, count);
