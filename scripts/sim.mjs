@@ -8,6 +8,16 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const PROGRAMS = { coverage: 'branches/main.js', mutants: 'mutants/main.js' };
+/**
+ * Four times Node's nursery: most of what a simulated event makes is garbage at once. And few full
+ * collections: with the closures of the last world goes what the compiler made of them.
+ */
+const FLAGS = [
+  '--max-semi-space-size=64',
+  '--initial-old-space-size=512',
+  '--no-flush-bytecode',
+  '--single-threaded-gc',
+];
 
 const root = resolve(import.meta.dirname ?? '.', '..');
 const words = process.argv.slice(2);
@@ -24,7 +34,7 @@ function play(directory) {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const built = run(process.execPath, [tsc, '-p', 'tsconfig.sim.json'], directory);
   const main = join(directory, 'dist-sim', 'test', 'sim', program);
-  return built === 0 ? run(process.execPath, [main, ...words], root) : 1;
+  return built === 0 ? run(process.execPath, [...FLAGS, main, ...words], root) : 1;
 }
 
 /** In a work tree of its own, with the packages that are installed here. */
