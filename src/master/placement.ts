@@ -141,6 +141,8 @@ export interface QueueClass {
   /** One list for each priority, each sorted by order; heads are taken from `first`. */
   lists: Map<number, { items: Queued[]; first: number }>;
   size: number;
+  /** Rooms that were asked about: whether they could ever run it. A room that changes is another. */
+  fits: WeakMap<Room, boolean>;
 }
 
 export interface Queue {
@@ -174,6 +176,16 @@ function endOfAhead({ items, first }: { items: Queued[]; first: number }): numbe
   let index = first;
   while (index < items.length && items[index]!.order < 0) index++;
   return index;
+}
+
+function newClass(key: string, needs: Needs): QueueClass {
+  return { key, needs, lists: new Map(), size: 0, fits: new WeakMap() };
+}
+
+function couldEver({ needs, fits }: QueueClass, room: Room): boolean {
+  let could = fits.get(room);
+  if (could === undefined) fits.set(room, (could = !permanentObstacle(needs, room)));
+  return could;
 }
 
 export function makeQueue(): Queue {
@@ -213,7 +225,7 @@ export function makeQueue(): Queue {
       remove(id);
       const key = classKey(facts);
       let class_ = classes.get(key);
-      if (!class_) classes.set(key, (class_ = { key, needs: facts, lists: new Map(), size: 0 }));
+      if (!class_) classes.set(key, (class_ = newClass(key, facts)));
       let list = class_.lists.get(facts.priority);
       if (!list) class_.lists.set(facts.priority, (list = { items: [], first: 0 }));
       counter++;
@@ -234,7 +246,7 @@ export function makeQueue(): Queue {
     takeFor(room) {
       let best: { priority: number; head: Queued } | undefined;
       for (const class_ of classes.values()) {
-        if (permanentObstacle(class_.needs, room) || passingObstacle(class_.needs, room)) continue;
+        if (!couldEver(class_, room) || passingObstacle(class_.needs, room)) continue;
         const head = headOf(class_)!;
         const isBetter =
           !best ||
