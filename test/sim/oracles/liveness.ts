@@ -39,11 +39,15 @@ export const livenessOracles: MakeOracle = (sight) => {
     const granted = mirror.runs.get(run);
     const room = master.master?.yard.rooms.get(String(happened['slave']));
     if (!granted || !room || before.context.ahead) return;
+    /** By what is needed: many that wait need the same. */
+    const could = new Map<string, boolean>();
     for (const id of mirror.queued) {
       const waits = mirror.runs.get(id);
       if (!waits || waits.facts.priority < granted.facts.priority) continue;
       if (queuedBy.get(id)! >= queuedBy.get(run)!) continue;
-      if (permanentObstacle(waits.facts, room)) continue;
+      const needs = classOf(id, waits.facts);
+      if (!could.has(needs)) could.set(needs, !permanentObstacle(waits.facts, room));
+      if (!could.get(needs)) continue;
       const count = (bypassed.get(id) ?? 0) + 1;
       bypassed.set(id, count);
       if (count > BYPASSED_MAX * room.slots + 10) {
