@@ -10,6 +10,8 @@ import type { MakeOracle } from './oracle.ts';
 export const historyOracles: MakeOracle = ({ mirror, report }) => {
   /** Attempts whose end was counted, by key. */
   const counted = new Set<string>();
+  /** How often each slave was lost, by what is on disk. */
+  const losses = new Map<string, number>();
   /** Runs that somebody asked to abort. */
   const aborted = new Set<string>();
 
@@ -43,6 +45,10 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
     counted.add(key);
   }
 
+  function noteLosses(slaves: SlaveRecord[]): void {
+    for (const { name, context } of slaves) losses.set(name, context.losses);
+  }
+
   /** What its slave never heard of is given back, unless that slave itself is lost. */
   function checkLoss({ event: { run, event }, before }: Step, slaves: SlaveRecord[]): void {
     if (event.type !== 'slave.lost' || before.state !== 'PENDING.assigned') return;
@@ -50,6 +56,9 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
     const { slave } = event;
     const records = [mirror.slaves.get(String(slave)), ...slaves];
     if (records.some((record) => record?.name === slave && record?.state === 'OFFLINE')) return;
+    // It may be back by the same write: then that it was lost is counted.
+    const record = slaves.find(({ name }) => name === slave);
+    if (record && record.context.losses > (losses.get(record.name) ?? 0)) return;
     report('S7', `run ${run} counts a loss: ${String(slave)} never heard of it, and is there`);
   }
 
@@ -70,6 +79,7 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
         checkStep(step);
         checkLoss(step, slaves);
       }
+      noteLosses(slaves);
       for (const run of runs) {
         const { id, state, context } = run;
         const { limits, failures, lost, attempt } = context;
