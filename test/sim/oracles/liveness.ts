@@ -26,12 +26,18 @@ export const livenessOracles: MakeOracle = (sight) => {
     classes.set(id, key);
     return key;
   }
-  /** The event with which each run came to the queue last: clocks jump, their numbers do not. */
+
+  /**
+   * Those in the queue at this step, in order, by the event with which they came. Clocks jump, the
+   * numbers of events do not; and one write may hold many steps.
+   */
   const queuedBy = new Map<string, number>();
 
   /** An eligible run of the same or a higher priority waits while later ones are granted. */
   function checkFair({ event, before, after }: Step): void {
     const isComing = after.state === 'PENDING.queued' && before.state !== after.state;
+    const cameBy = queuedBy.get(event.run);
+    if (isComing || after.state !== 'PENDING.queued') queuedBy.delete(event.run);
     if (isComing) queuedBy.set(event.run, event.seq);
     const { run, event: happened } = event;
     if (happened.type !== 'run.granted') return bypassedNoMore(event.run);
@@ -41,10 +47,10 @@ export const livenessOracles: MakeOracle = (sight) => {
     if (!granted || !room || before.context.ahead) return;
     /** By what is needed: many that wait need the same. */
     const could = new Map<string, boolean>();
-    for (const id of mirror.queued) {
+    for (const [id, seq] of queuedBy) {
+      if (seq >= cameBy!) break;
       const waits = mirror.runs.get(id);
       if (!waits || waits.facts.priority < granted.facts.priority) continue;
-      if (queuedBy.get(id)! >= queuedBy.get(run)!) continue;
       const needs = classOf(id, waits.facts);
       if (!could.has(needs)) could.set(needs, !permanentObstacle(waits.facts, room));
       if (!could.get(needs)) continue;
