@@ -15,8 +15,9 @@ export const STATE: readonly Mutant[] = [
     source: 'own',
     why: 'found once: what was decided behind a commit that failed was answered as if it were done',
     file: 'src/master/ledger.ts',
-    find: `    if (failed) throw stopped();`,
-    replace: `    if (failed) return;`,
+    find: `        if (!result.ok)`,
+    replace: `        if (failed) return;
+        if (!result.ok)`,
   },
   {
     name: 'wait-as-long-as-the-clock-says',
