@@ -382,6 +382,34 @@ test('a deposed master cannot have an attempt forgotten', async () => {
   expect(slave.running()).toEqual(['r1.1']);
 });
 
+test('a deposed master is not heard before its welcome, nor behind it', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome({ masterEpoch: 7 });
+  await slave.assign();
+  slave.last().master.close('cut');
+  await slave.pass(1_000);
+  await slave.say(
+    { type: 'acknowledge', runId: 'r1', attempt: 1, stale: true },
+    { ...WELCOME, masterEpoch: 6 },
+    { type: 'assign', ...assignmentOf({ runId: 'r2' }) },
+  );
+  expect(slave.running()).toEqual(['r1.1']);
+});
+
+test('what a master says before its welcome is heard with it', async () => {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  slave.last().master.close('cut');
+  await slave.pass(1_000);
+  await slave.say({ type: 'acknowledge', runId: 'r1', attempt: 1, stale: true });
+  expect(slave.running()).toEqual(['r1.1']);
+  await slave.welcome();
+  expect(slave.running()).toEqual([]);
+});
+
 test('a link that opens after it has left is closed', async () => {
   const slave = openAgent();
   const gate = makeGate();

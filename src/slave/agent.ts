@@ -66,6 +66,8 @@ export function makeAgent(ports: AgentPorts): Agent {
   let link: Connection<ToMaster, ToSlave> | undefined;
   let refusedFor = 0;
   let outgoing: ToMaster[] = [];
+  /** What came before the welcome of this link. */
+  let early: ToSlave[] = [];
   let flushing = false;
   let progressTimer: Timer | undefined;
   let beat = 0;
@@ -123,6 +125,7 @@ export function makeAgent(ports: AgentPorts): Agent {
     },
     sendHello() {
       const asked = link;
+      early = [];
       greetedAt = clock.now();
       asked?.send([hello()]);
       // A master that went without a word would be waited for until its pings are missed.
@@ -199,6 +202,13 @@ export function makeAgent(ports: AgentPorts): Agent {
   }
 
   function onMessage(message: ToSlave): void {
+    // Whether that master is to be obeyed is known with its welcome.
+    const isHello = message.type === 'welcome' || message.type === 'refuse';
+    if (state === 'GREETING' && !isHello) early.push(message);
+    else obey(message);
+  }
+
+  function obey(message: ToSlave): void {
     switch (message.type) {
       case 'welcome':
         return onWelcome(message);
@@ -233,7 +243,7 @@ export function makeAgent(ports: AgentPorts): Agent {
         { epoch: message.masterEpoch },
         'master.deposed: an older master than one seen before',
       );
-    }
+    } else for (const said of early) obey(said);
     leaseMs = message.leaseMs;
     masterProtocol = message.protocol;
     sizesHeld = new Map(message.held.map((named) => [keyOf(named), named.sizes]));
