@@ -150,8 +150,12 @@ const STRIKES: Record<FaultKind, Strike> = {
   // It comes from a cluster whose master was started far more often; nothing here may move it.
   'slave.foreign': ({ later, restartSlave }, { forMs }, draw, slave) => {
     if (slave.isGone) return;
-    slave.losePower(draw);
-    slave.wipe();
+    // Or the master here is an elder one, restored: then it has work that must go on.
+    if (draw.chance(0.5)) slave.kill();
+    else {
+      slave.losePower(draw);
+      slave.wipe();
+    }
     slave.journal.noteEpoch(FOREIGN_EPOCH);
     restartSlave(slave);
     later(forMs, () => comeHome(slave, draw, restartSlave));

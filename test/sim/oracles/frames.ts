@@ -21,6 +21,8 @@ export const frameOracles: MakeOracle = (sight) => {
   const settled = new Set<string>();
   /** Attempts that were to be stopped, by the connection that said so. */
   const stopped = new WeakMap<Session, Set<string>>();
+  /** What slaves held when an elder master welcomed them, and as which process. */
+  const unmoved = new Map<SimSlave, { life: SimSlave['life']; keys: string[] }>();
   /** What a slave was not known to hold when it was welcomed. */
   const owed = new WeakMap<Session, { keys: Set<string>; since: number }>();
 
@@ -124,6 +126,17 @@ export const frameOracles: MakeOracle = (sight) => {
     }
   }
 
+  /** What an elder master says of its attempts is nothing to it: it has them when it says hello again. */
+  function checkKept(slave: SimSlave): void {
+    const { life, keys } = unmoved.get(slave) ?? {};
+    unmoved.delete(slave);
+    if (life !== slave.life) return;
+    for (const key of keys ?? []) {
+      if (slave.agent?.attempts.has(key)) continue;
+      report('S26', `${slave.plan.name} dropped ${key} at the word of an elder master`);
+    }
+  }
+
   /** Only of the current attempt: what is stale may well find no room. */
   function checkReject({ plan }: SimSlave, message: Named): void {
     const { attempt, settled = 0 } = mirror.folds.get(message.runId)?.context ?? {};
@@ -154,12 +167,18 @@ export const frameOracles: MakeOracle = (sight) => {
         report('S26', `a frame of an earlier connection of ${because.slave} changed something`);
       }
     },
-    onSlaveHears({ plan: { name } }, message) {
+    onSlaveHears(slave, message) {
+      const { life, agent, journal } = slave;
+      const { name } = slave.plan;
+      if (message.type === 'welcome' && agent && message.masterEpoch < journal.epoch) {
+        unmoved.set(slave, { life, keys: [...agent.attempts.keys()] });
+      }
       if (message.type === 'assign' && drained.has(name)) {
         report('S15', `${keyOf(message)} reaches ${name}, which is drained`);
       }
     },
     onSlaveSends(slave, message) {
+      if (message.type === 'hello') checkKept(slave);
       checkObeys(slave, message);
       if (message.type === 'reject' && message.reason === 'no slot free') {
         checkReject(slave, message);
