@@ -94,19 +94,20 @@ function runRoutes({ yard, archive, clock, baseUrl }: ServicePorts, submit: Subm
   }
 
   async function waitRun(runId: string, waitMs: number, signal: AbortSignal): Promise<RunStatus> {
-    const given = new AbortController();
-    const stop = () => given.abort();
-    const done = yard.untilDone(runId, given.signal);
-    const run = await getRecord(runId);
+    const done = yard.untilDone(runId);
+    const run = await getRecord(runId).catch((error: unknown) => {
+      done.giveUp();
+      throw error;
+    });
     if (isDone(run.state) || signal.aborted) {
-      stop();
+      done.giveUp();
       return statusOf(run, baseUrl());
     }
-    signal.addEventListener('abort', stop, { once: true });
-    const timer = clock.setTimeout(stop, waitMs);
-    const ended = await done;
+    signal.addEventListener('abort', done.giveUp, { once: true });
+    const timer = clock.setTimeout(done.giveUp, waitMs);
+    const ended = await done.record;
     timer.cancel();
-    signal.removeEventListener('abort', stop);
+    signal.removeEventListener('abort', done.giveUp);
     return ended ? statusOf(ended, baseUrl()) : getRun(runId);
   }
 

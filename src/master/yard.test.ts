@@ -136,11 +136,11 @@ test('whoever waits for the end of a run is woken once it is on disk, or when it
   const yard = await openYard();
   const id = await yard.run();
   const slave = await yard.welcomed('s1');
-  const given = new AbortController();
   const heard: unknown[] = [];
-  void yard.yard.untilDone(id, given.signal).then((run) => heard.push(run));
-  const ended = yard.yard.untilDone(id, new AbortController().signal);
-  given.abort();
+  const first = yard.yard.untilDone(id);
+  void first.record.then((run) => heard.push(run));
+  const ended = yard.yard.untilDone(id).record;
+  first.giveUp();
   await settled();
   expect(heard).toEqual([undefined]);
   slave.send(finishedMessage(slave.claim()));

@@ -57,8 +57,8 @@ export interface Yard {
   connectSlaves: (commands: SlaveCommands) => void;
   /** Hears every event, in order, once it is durable, and how each left its run. */
   onEvents: (listener: EventListener) => void;
-  /** Resolves with the record of a run once it ends; `undefined` when the signal, not aborted yet, is first. */
-  untilDone: (runId: string, signal: AbortSignal) => Promise<RunRecord | undefined>;
+  /** `record` resolves with that of the run once it is done, `undefined` if given up before. */
+  untilDone: (runId: string) => { record: Promise<RunRecord | undefined>; giveUp: () => void };
   /** Resolves after the next event of that run, or on the signal. */
   untilEvent: (runId: string, signal: AbortSignal) => Promise<void>;
   /** Rejects when the store has failed: the process must end. */
@@ -274,19 +274,18 @@ export function makeYard({ store, archive, fence, clock, ids, log }: YardPorts):
     },
     connectSlaves: (given) => void (commands = given),
     onEvents: (listener) => void listeners.push(listener),
-    untilDone(runId, signal) {
-      return new Promise((resolve) => {
-        const wake = (run: RunRecord) => {
-          signal.removeEventListener('abort', onAbort);
-          resolve(run);
-        };
-        const onAbort = () => {
-          waiters.get(runId)?.delete(wake);
+    untilDone(runId) {
+      let giveUp = () => {};
+      const record = new Promise<RunRecord | undefined>((resolve) => {
+        addTo(waiters, runId, resolve);
+        giveUp = () => {
+          const waiting = waiters.get(runId);
+          waiting?.delete(resolve);
+          if (waiting?.size === 0) waiters.delete(runId);
           resolve(undefined);
         };
-        addTo(waiters, runId, wake);
-        signal.addEventListener('abort', onAbort, { once: true });
       });
+      return { record, giveUp };
     },
     untilEvent(runId, signal) {
       return new Promise((resolve) => {
