@@ -8,11 +8,12 @@ import type { Clock } from '../base/clock.ts';
 import { YardError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import type { Log } from '../base/log.ts';
+import type { Chart, ClusterView, RunStep, SeriesView, SystemView } from '../protocol/devtools.ts';
 import { SCOPES } from '../protocol/http.ts';
 import type { HistoryEvent, JobStatus, SlaveStatus, WhyAnswer } from '../protocol/http.ts';
 import { runRequest } from '../protocol/run.ts';
 import type { RunRequest, RunStatus } from '../protocol/run.ts';
-import type { MasterService, OpenedOutput, Principal } from '../protocol/service.ts';
+import type { Devtools, MasterService, OpenedOutput, Principal } from '../protocol/service.ts';
 import { makeClient } from './client.ts';
 import { makeApi } from './server.ts';
 
@@ -58,6 +59,49 @@ export const why: WhyAnswer = {
   summary: 'all are busy',
   slaves: [],
   decisions: [],
+};
+
+export const step: RunStep = {
+  seq: 1,
+  n: 1,
+  at: AT,
+  type: 'run.submitted',
+  from: 'user/me',
+  to: 'run/r1',
+  before: 'NEW',
+  after: 'PENDING.queued',
+  event: {},
+  context: { attempt: 0 },
+  changed: [],
+  effects: ['enqueue'],
+  sent: [],
+};
+export const chart: Chart = {
+  id: 'run',
+  initial: 'NEW',
+  states: [{ path: 'NEW', type: 'atomic' }],
+  transitions: [],
+};
+const moment = { seq: 1, at: AT };
+export const cluster: ClusterView = {
+  ...moment,
+  first: moment,
+  last: moment,
+  runs: { 'PENDING.queued': 1 },
+  queued: 1,
+  slaves: [{ name: 's1', used: 1, slots: 2 }],
+};
+export const system: SystemView = {
+  version: '0.1.0',
+  node: 'v20.19.0',
+  epoch: 1,
+  startedAt: AT,
+  lastSeq: 1,
+  liveRuns: 1,
+  store: { kind: 'memory' },
+  sockets: { slaves: 1, watchers: 0, inspectors: 0 },
+  inspect: { frames: 0, errors: 0 },
+  config: {},
 };
 
 export function event(seq: number, runId = 'r1'): HistoryEvent {
@@ -122,9 +166,30 @@ function makeService(asked: Asked[], open: boolean): MasterService {
     ]),
     revokeToken: note('revokeToken', undefined),
     enrol: note('enrol', { token: 'credential' }),
+    ...devtoolsAnswers(note, open),
     watch: note('watch', { stop: () => {} }),
     metrics: note('metrics', 'runyard_runs 1\n'),
     readiness: note('readiness', { ready: true, checks: { store: 'ok' } }),
+  };
+}
+
+function devtoolsAnswers(note: Note, open: boolean): Devtools {
+  return {
+    steps: note('steps', [step]),
+    next: note('next', { runId: 'r1', seq: 1, state: 'PENDING.queued', events: [] }),
+    exportRun: note('exportRun', { run, chart, exportedAt: AT, steps: [step] }),
+    cluster: note('cluster', cluster),
+    machines: note('machines', [{ name: 'run', chart, population: { NEW: 1 } }]),
+    actors: note('actors', { actors: [], liveRuns: 0 }),
+    listMessages: note('listMessages', []),
+    series: note('series', { stepMs: 1000, at: [], values: {} as SeriesView['values'] }),
+    system: note('system', system),
+    createTicket: note('createTicket', { ticket: 'ryt_1', expiresAt: AT }),
+    async redeemTicket(ticket) {
+      if (ticket !== 'ryt_1') throw new YardError('auth.ticket', 'this ticket is not known');
+      return open ? OPEN : PRINCIPALS['read']!;
+    },
+    inspect: note('inspect', { stop: () => {} }),
   };
 }
 
@@ -204,6 +269,7 @@ export interface FixtureOptions {
   /** A master that asks for no token. */
   open?: boolean;
   trustedHosts?: readonly string[];
+  statelyUi?: string;
   /** By default any that is free. */
   port?: number;
 }
@@ -233,9 +299,15 @@ export async function startApiForTest(options: FixtureOptions = {}): Promise<Api
 export async function startApi(options: FixtureOptions = {}) {
   const asked: Asked[] = [];
   const { service, clock = manualClock(), log = silentLog, open = true } = options;
-  const { trustedHosts = [] } = options;
+  const { trustedHosts = [], statelyUi } = options;
   const master = { ...makeService(asked, open), ...service };
-  const api = makeApi({ service: master, clock, log, trustedHosts });
+  const api = makeApi({
+    service: master,
+    clock,
+    log,
+    trustedHosts,
+    ...(statelyUi === undefined ? {} : { statelyUi }),
+  });
   const { url } = await api.listen('127.0.0.1', options.port ?? 0);
   const port = Number(new URL(url).port);
 

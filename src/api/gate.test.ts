@@ -67,15 +67,15 @@ test('who may not come in has no body read: no byte of 32 MiB is asked for', asy
 });
 
 test.each([
-  [{ host: 'evil.example' }, 401],
-  [{ host: '127.0.0.1.evil.example' }, 401],
+  [{ host: 'evil.example' }, 403],
+  [{ host: '127.0.0.1.evil.example' }, 403],
   [{ host: 'localhost:7070' }, 201],
   [{ host: '127.0.0.2' }, 201],
   [{ host: '[::1]:7070' }, 201],
   [{ host: '127.0.0.1:7070', origin: 'http://127.0.0.1:7070' }, 201],
-  [{ host: '127.0.0.1:7070', origin: 'http://127.0.0.1:8080' }, 401],
-  [{ host: '127.0.0.1:7070', origin: 'http://evil.example' }, 401],
-  [{ host: '127.0.0.1:7070', origin: 'null' }, 401],
+  [{ host: '127.0.0.1:7070', origin: 'http://127.0.0.1:8080' }, 403],
+  [{ host: '127.0.0.1:7070', origin: 'http://evil.example' }, 403],
+  [{ host: '127.0.0.1:7070', origin: 'null' }, 403],
   [{ host: 'yard.example' }, 201],
   [{ host: 'yard.example', origin: 'https://yard.example' }, 201],
 ])('a master without tokens, asked with %j, answers %i', async (headers, status) => {
@@ -84,19 +84,19 @@ test.each([
   const answer = await api.ask('/api/runs', { method: 'POST', headers, body });
   expect([answer.status, answer.code]).toEqual([
     status,
-    status === 401 ? 'auth.origin' : undefined,
+    status === 403 ? 'auth.origin' : undefined,
   ]);
 });
 
 test('a page under a name of its own can read nothing, either', async () => {
   const api = await start({});
   const answer = await api.ask('/runs/r1/outputs/stdout', { headers: { host: 'evil.example' } });
-  expect([answer.status, answer.code]).toEqual([401, 'auth.origin']);
+  expect([answer.status, answer.code]).toEqual([403, 'auth.origin']);
 });
 
 test('who names no host is not taken for somebody local', async () => {
   const api = await start({});
-  expect(await api.speak('GET /api/runs HTTP/1.0\r\n\r\n')).toMatch(/ 401 .*auth\.origin/s);
+  expect(await api.speak('GET /api/runs HTTP/1.0\r\n\r\n')).toMatch(/ 403 .*auth\.origin/s);
 });
 
 test('with a token the name of the host is free', async () => {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { YardError, isYardError, quote } from '../base/errors.ts';
+import { INSPECT_PATH } from '../protocol/devtools.ts';
 import { WATCH_PATH } from '../protocol/http.ts';
 import type { Scope } from '../protocol/http.ts';
 import type { MasterService, Principal } from '../protocol/service.ts';
@@ -44,7 +45,12 @@ export function makeGate({ service, clock, trustedHosts = [] }: GateOptions): Ga
   return {
     async admit(request, needed) {
       if (needed === 'none') return NOBODY;
-      const by = await authenticate(request);
+      const ticket = ticketOf(request);
+      // A page of another origin must not use a ticket up either.
+      if (ticket !== undefined) checkOrigin(request, trustedHosts);
+      const by = await (ticket === undefined
+        ? authenticate(request)
+        : service.redeemTicket(ticket));
       if (by.kind === 'anonymous') checkOrigin(request, trustedHosts);
       if (covers(by, needed)) return by;
       const has = by.scopes.length > 0 ? by.scopes.join(', ') : `a ${by.kind}'s rights`;
@@ -68,6 +74,13 @@ function tokenOf({ headers, url = '' }: IncomingMessage): string | undefined {
   const [path, query] = url.split('?');
   if (path !== WATCH_PATH || query === undefined) return undefined;
   return new URLSearchParams(query).get('token') || undefined;
+}
+
+/** Inspectors of other makers are given an address and nothing else: a ticket is good once. */
+function ticketOf({ url = '' }: IncomingMessage): string | undefined {
+  const [path, query] = url.split('?');
+  if (path !== INSPECT_PATH || query === undefined) return undefined;
+  return new URLSearchParams(query).get('ticket') ?? undefined;
 }
 
 /**

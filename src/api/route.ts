@@ -14,6 +14,8 @@ export interface Call {
   reply: FastifyReply;
   service: MasterService;
   by: Principal;
+  /** Where the Stately Inspector is served. */
+  statelyUi: string;
   /** Aborts when the asker is gone. */
   signal: AbortSignal;
 }
@@ -32,7 +34,7 @@ export interface Route {
   /** The status of success, where it is not 200. */
   status?: 201 | 204;
   /** What it answers: JSON of that shape, or another content type. */
-  answer?: z.ZodType | 'text/plain' | 'application/octet-stream';
+  answer?: z.ZodType | 'text/plain' | 'application/octet-stream' | 'application/x-ndjson';
   handle: (call: Call) => unknown;
 }
 

@@ -1,8 +1,21 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readExport } from '../protocol/history-export.ts';
 import { SCOPES } from '../protocol/http.ts';
-import { BUNDLE_ID, event, job, run, slave, startApi, why } from './api-fixture.ts';
+import {
+  BUNDLE_ID,
+  chart,
+  cluster,
+  event,
+  job,
+  run,
+  slave,
+  startApi,
+  step,
+  system,
+  why,
+} from './api-fixture.ts';
 import type { ApiFixture, AskOptions } from './api-fixture.ts';
 import { ROUTES } from './routes.ts';
 
@@ -196,6 +209,46 @@ const CASES: Record<string, Case> = {
     answer: '',
   },
   'GET /api/backup': { path: '/api/backup', asked: ['openBackup'], answer: 'all of it' },
+  'GET /api/runs/:id/events': {
+    path: '/api/runs/r1/events?noise=1',
+    asked: ['steps', 'r1', true],
+    answer: [step],
+  },
+  'GET /api/runs/:id/next': {
+    path: '/api/runs/r1/next?at=7',
+    asked: ['next', 'r1', 7],
+    answer: { runId: 'r1', seq: 1, state: 'PENDING.queued', events: [] },
+  },
+  'GET /api/runs/:id/export': { path: '/api/runs/r1/export', asked: ['exportRun', 'r1'] },
+  'GET /api/cluster': { path: '/api/cluster?at=12', asked: ['cluster', 12], answer: cluster },
+  'GET /api/machines': { path: '/api/machines', asked: ['machines'] },
+  'GET /api/machines/:name': {
+    path: '/api/machines/run',
+    asked: ['machines'],
+    answer: { name: 'run', chart, population: { NEW: 1 } },
+  },
+  'GET /api/actors': {
+    path: '/api/actors',
+    asked: ['actors'],
+    answer: { actors: [], liveRuns: 0 },
+  },
+  'GET /api/messages': { path: '/api/messages?limit=5', asked: ['listMessages', 5], answer: [] },
+  'GET /api/series': {
+    path: '/api/series?stepMs=10000',
+    asked: ['series', 10_000],
+    answer: { stepMs: 1000, at: [], values: {} },
+  },
+  'GET /api/system': { path: '/api/system', asked: ['system'], answer: system },
+  'POST /api/tickets': {
+    path: '/api/tickets',
+    given: { method: 'POST' },
+    status: 201,
+    asked: ['createTicket', anonymous],
+    answer: { ticket: 'ryt_1', expiresAt: '2026-01-01T00:00:00.000Z' },
+  },
+  'GET /devtools/stately': { path: '/devtools/stately?run=r1&ticket=ryt_1' },
+  'GET /devtools/stately.js': { path: '/devtools/stately.js' },
+  'GET /devtools/stately.css': { path: '/devtools/stately.css' },
   'GET /metrics': { path: '/metrics', asked: ['metrics'], answer: 'runyard_runs 1\n' },
   'GET /livez': { path: '/livez', answer: { ok: true } },
   'GET /readyz': { path: '/readyz', answer: { ready: true, checks: { store: 'ok' } } },
@@ -246,7 +299,15 @@ const MAY: Record<string, string[]> = {
   'GET /api/tokens': [],
   'DELETE /api/tokens/:id': [],
 };
-const PUBLIC = ['GET /livez', 'GET /readyz', 'GET /version', 'GET /', 'GET /api/openapi.json'];
+const BRIDGE = ['stately', 'stately.js', 'stately.css'].map((name) => `GET /devtools/${name}`);
+const PUBLIC = [
+  'GET /livez',
+  'GET /readyz',
+  'GET /version',
+  'GET /',
+  'GET /api/openapi.json',
+  ...BRIDGE,
+];
 const everybody = [...SCOPES, 'slave', 'enrol'];
 
 test.each(Object.entries(CASES))('%s lets in who may, and nobody else', async (name, given) => {
@@ -346,6 +407,32 @@ test('a bundle that is here answers HEAD with its size and no body', async () =>
 test('metrics are text in the format that Prometheus reads', async () => {
   const { headers } = await open.ask('/metrics');
   expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+});
+
+test('a moment of the yard is a number of an event or an instant, and nothing else', async () => {
+  open.asked.length = 0;
+  expect((await open.ask('/api/cluster?at=2026-01-01T00:00:00Z')).status).toBe(200);
+  expect((await open.ask('/api/cluster')).status).toBe(200);
+  expect(open.asked).toEqual([
+    ['cluster', { wallMs: Date.UTC(2026, 0, 1) }],
+    ['cluster', undefined],
+  ]);
+  for (const at of ['-1', 'yesterday', '2026-13-01T00:00:00Z']) {
+    expect((await open.ask(`/api/cluster?at=${at}`)).code).toBe('input.invalid');
+  }
+});
+
+test('an exported history reads as what it was written from', async () => {
+  const { text, headers } = await open.ask('/api/runs/r1/export');
+  expect(headers['content-disposition']).toBe('attachment; filename="run-r1.jsonl"');
+  const { steps, ...rest } = readExport(text);
+  expect(steps).toEqual([step]);
+  expect(rest).toEqual({ run, chart, exportedAt: '2026-01-01T00:00:00.000Z' });
+});
+
+test('a machine that is not there is named with those that are', async () => {
+  const { status, text } = await open.ask('/api/machines/rnu');
+  expect([status, text]).toEqual([404, expect.stringContaining('known: run')]);
 });
 
 test('every file of routes is in the table', () => {

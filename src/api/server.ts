@@ -9,12 +9,15 @@ import type { Clock } from '../base/clock.ts';
 import { YardError, httpStatusOf, isYardError, messageOf, quote } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { MasterService, Principal } from '../protocol/service.ts';
+import { STATELY_UI } from './devtools/stately-page.ts';
 import { makeGate } from './gate.ts';
 import type { Gate } from './gate.ts';
 import { checkQuery, faultOf } from './input.ts';
 import type { Route } from './route.ts';
 import { ROUTES } from './routes.ts';
-import { attachWatch } from './watch.ts';
+import { inspectSocket } from './inspect.ts';
+import { attachSockets } from './sockets.ts';
+import { watchSocket } from './watch.ts';
 
 export interface ApiOptions {
   service: MasterService;
@@ -23,6 +26,8 @@ export interface ApiOptions {
   tls?: { cert: string; key: string };
   /** Names besides loopback's by which a master without tokens may be called. */
   trustedHosts?: readonly string[];
+  /** Where the Stately Inspector is served, if not by its maker. */
+  statelyUi?: string;
 }
 
 export interface Api {
@@ -40,7 +45,8 @@ const KEEP_ALIVE_MS = 72_000;
 const REQUEST_MS = 3_600_000;
 const PARAM_LENGTH_MAX = 12_000;
 
-export function makeApi({ service, log, clock, tls, trustedHosts = [] }: ApiOptions): Api {
+export function makeApi(options: ApiOptions): Api {
+  const { service, log, clock, tls, trustedHosts = [], statelyUi = STATELY_UI } = options;
   const server = tls ? (createTlsServer(tls) as unknown as Server) : createServer();
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.requestTimeout = REQUEST_MS;
@@ -55,8 +61,9 @@ export function makeApi({ service, log, clock, tls, trustedHosts = [] }: ApiOpti
   });
   const gate = makeGate({ service, clock, trustedHosts });
   answerErrors(app, log);
-  addRoutes(app, service, gate);
-  const watch = attachWatch(server, { service, gate, clock, log });
+  addRoutes(app, { service, gate, statelyUi });
+  const paths = [watchSocket({ service, gate, clock }), inspectSocket({ service, gate })];
+  const sockets = attachSockets(server, paths, { clock, log });
 
   return {
     server,
@@ -71,7 +78,7 @@ export function makeApi({ service, log, clock, tls, trustedHosts = [] }: ApiOpti
       return { url: `${tls ? 'https' : 'http'}://${name}:${address.port}` };
     },
     async close() {
-      watch.close();
+      sockets.close();
       await app.close();
     },
   };
@@ -98,7 +105,13 @@ function listenFault(error: unknown, host: string, port: number): unknown {
   });
 }
 
-function addRoutes(app: FastifyInstance, service: MasterService, gate: Gate): void {
+interface Asked {
+  service: MasterService;
+  gate: Gate;
+  statelyUi: string;
+}
+
+function addRoutes(app: FastifyInstance, { service, gate, statelyUi }: Asked): void {
   const askers = new WeakMap<FastifyRequest, Principal>();
 
   function add(scope: FastifyInstance, route: Route): void {
@@ -119,7 +132,7 @@ function addRoutes(app: FastifyInstance, service: MasterService, gate: Gate): vo
         const gone = new AbortController();
         reply.raw.once('close', () => gone.abort());
         if (route.status !== undefined) void reply.code(route.status);
-        const call = { request, reply, service, by, signal: gone.signal };
+        const call = { request, reply, service, by, statelyUi, signal: gone.signal };
         const answered = await route.handle(call);
         return route.status === 204 ? reply.send() : answered;
       },

@@ -124,8 +124,8 @@ test.each([
   ['?run=a%20b', {}, 400, 'input.invalid'],
   ['?ends=yes', {}, 400, 'input.invalid'],
   ['?sinse=1', {}, 400, 'input.invalid'],
-  ['', { origin: 'http://evil.example' }, 401, 'auth.origin'],
-  ['', { host: 'evil.example' }, 401, 'auth.origin'],
+  ['', { origin: 'http://evil.example' }, 403, 'auth.origin'],
+  ['', { host: 'evil.example' }, 403, 'auth.origin'],
   ['?token=wrong', {}, 401, 'auth.invalid'],
   ['?token=submit', {}, 403, 'authz.scope'],
 ])('a watch of %j with %j is refused with %i %s', async (query, headers, status, code) => {

@@ -36,5 +36,10 @@ export function formatInstant(wallMs: number): string {
   return lastInstant.text;
 }
 
+/** Reads RFC 3339 into milliseconds since 1970. */
+export function readInstant(text: string): number {
+  return Date.parse(text);
+}
+
 /** Many events share a millisecond. */
 let lastInstant = { wallMs: Number.NaN, text: '' };

@@ -9,6 +9,7 @@ export interface History {
   historyOf: (run: RunRecord) => Promise<EventRecord[]>;
   /** Events from `seq` on in pages, each as they were decided together. */
   eventsFrom: (seq: number) => AsyncGenerator<EventRecord[]>;
+  findEvent: (seq: number) => Promise<EventRecord | undefined>;
   /** The number of the last event. */
   lastSeq: () => Promise<number>;
 }
@@ -35,6 +36,10 @@ export function makeHistory(store: Pick<StateStore, 'scan'>): History {
         found.push(event);
       }
       return found;
+    },
+    async findEvent(seq) {
+      const page = await lastBefore(keys.events(seq + 1));
+      return page.find((event) => event.seq === seq);
     },
     async *eventsFrom(seq) {
       const [first] = await lastBefore(keys.events(seq + 1));

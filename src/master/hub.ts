@@ -17,6 +17,8 @@ import { makeReports } from './reports.ts';
 import type { ReportsPorts } from './reports.ts';
 import { makeSessions } from './sessions.ts';
 import type { Session, SlaveConnection } from './sessions.ts';
+import { makeTraffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 import type { Yard } from './yard.ts';
 
 export interface HubPorts
@@ -28,6 +30,8 @@ export interface Hub {
   expectReturn: (windowMs: number) => void;
   stop: (reason: string) => void;
   sessions: () => number;
+  /** What slaves sent since this master started. */
+  readonly traffic: Traffic;
   /** Resolves when a slave that is being drained will start nothing more. */
   drained: (slave: string) => Promise<void>;
 }
@@ -45,6 +49,7 @@ export function makeHub(ports: HubPorts): Hub {
   const renewLease = (slave: string) => leases.renew(slave);
   const shakeHands = makeHandshake({ ...ports, renewLease }, sessions, reports);
   yard.connectSlaves(makeAssignments(ports, sessions, drains));
+  const traffic = makeTraffic();
   let stopped = false;
 
   function expire(name: string): void {
@@ -73,6 +78,7 @@ export function makeHub(ports: HubPorts): Hub {
     connection.onMessages((messages) => {
       if (!sessions.isCurrent(session) || stopped) return;
       leases.renew(session.name);
+      traffic.hear(session.name, messages, clock.wall());
       reports.hear(session, messages);
     });
     void shakeHands(session, hello);
@@ -114,6 +120,7 @@ export function makeHub(ports: HubPorts): Hub {
       sessions.closeAll(reason);
     },
     sessions: () => sessions.count(),
+    traffic,
     drained: drains.settled,
   };
 }

@@ -73,6 +73,7 @@ export interface Ledger {
   live: (id: string) => RunRecord | undefined;
   /** A list of its own: what is decided while it is walked does not disturb. */
   liveRuns: () => readonly RunRecord[];
+  liveCount: () => number;
   /** What is on disk, done runs too. */
   findRun: (id: string) => Promise<RunRecord | undefined>;
   slaves: () => Iterable<SlaveRecord>;
@@ -320,6 +321,7 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
     load,
     live: (id) => runs.get(id)?.latest,
     liveRuns: () => Array.from(runs.values(), ({ latest }) => latest),
+    liveCount: () => runs.size,
     async findRun(id) {
       const cell = runs.get(id);
       return cell ? cell.durable : archive.findDone(id);

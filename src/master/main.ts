@@ -1,9 +1,10 @@
 /** Puts a master together from its real parts. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { makeApi } from '../api/server.ts';
 import { systemClock } from '../base/clock.ts';
 import { YardError, isYardError, quote } from '../base/errors.ts';
@@ -21,6 +22,7 @@ import { checkState } from './fsck/fsck.ts';
 import type { FsckOptions, FsckSummary } from './fsck/fsck.ts';
 export { formatFinding } from './fsck/finding.ts';
 import type { SlaveIdentity } from './greeting.ts';
+import type { ProcessFacts } from './inspect/inspection.ts';
 import { openMaster } from './master.ts';
 import type { Master } from './master.ts';
 import { noSuchTask } from './messages.ts';
@@ -65,6 +67,8 @@ export interface RunningMaster {
 }
 
 const LEASE_MS = 15_000;
+const SAMPLE_MS = 1_000;
+const LAG_RESOLUTION_MS = 20;
 /** Above what one honest slave needs that runs thousands of short tasks a second. */
 const RATE = { framesPerSecond: 5_000, bytesPerSecond: 32 * 2 ** 20 };
 
@@ -83,6 +87,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   const openAccess = (options.auth ?? (isLoopback ? 'none' : 'tokens')) === 'none';
   let url = '';
   const blobs = lazyBlobs(join(directory, 'blobs'));
+  const lag = watchLag();
   const master = await openMaster({
     store,
     blobs: blobs.port,
@@ -93,6 +98,10 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     allowGitFile: options.allowGitFile ?? false,
     leaseMs: options.leaseMs ?? LEASE_MS,
     baseUrl: () => url,
+    processFacts: async () => ({
+      ...(await factsOf(join(directory, 'db'), openAccess, options)),
+      eventLoop: lag.view(),
+    }),
     keepCapsule: (name, text) => keepIn(join(directory, 'breaches'), name, text),
     rules: rules && { rules, bundleOf: (task) => bundleOf(options, blobs.port, task) },
   });
@@ -112,6 +121,8 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   ({ url } = await api.listen(host, options.port));
   master.begin();
   count(counters, 'started');
+  const sampling = setInterval(() => master.sample(lag.turn()), SAMPLE_MS);
+  sampling.unref();
 
   let closing: Promise<void> | undefined;
   return {
@@ -121,11 +132,70 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     done: master.yard.fatal,
     close: () =>
       (closing ??= (async () => {
+        clearInterval(sampling);
+        lag.stop();
         await listener.close('master.stopping: this master is going down');
         await api.close();
         await master.stop();
       })()),
   };
+}
+
+/** How late timers fire, in milliseconds. */
+function watchLag() {
+  const delay = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  delay.enable();
+  const lateMs = (ns: number) => Math.max(0, ns / 1e6 - LAG_RESOLUTION_MS);
+  let last = { lagMs: 0, lagMaxMs: 0 };
+  return {
+    /** Of the last second. */
+    view: () => last,
+    /** Begins the next second; answers with the worst of the one before. */
+    turn() {
+      const isEmpty = !Number.isFinite(delay.mean);
+      last = { lagMs: isEmpty ? 0 : lateMs(delay.mean), lagMaxMs: lateMs(delay.max) };
+      delay.reset();
+      return last.lagMaxMs;
+    },
+    stop: () => void delay.disable(),
+  };
+}
+
+/** What devtools show of the process: settings by name, never what is in the files they name. */
+async function factsOf(
+  database: string,
+  openAccess: boolean,
+  { host, port, tls, rules, tasks, leaseMs, allowGitFile, state }: MasterOptions,
+): Promise<ProcessFacts> {
+  const { rss: rssBytes, heapUsed: heapUsedBytes } = process.memoryUsage();
+  return {
+    node: process.version,
+    store: { kind: 'leveldb', bytes: await bytesIn(database) },
+    memory: { rssBytes, heapUsedBytes },
+    config: {
+      state,
+      host,
+      port,
+      tls: tls !== undefined,
+      auth: openAccess ? 'none' : 'tokens',
+      leaseMs: leaseMs ?? LEASE_MS,
+      allowGitFile: allowGitFile ?? false,
+      ...(rules === undefined ? {} : { rules }),
+      ...(tasks === undefined ? {} : { tasks }),
+    },
+  };
+}
+
+/** Files come and go while they are counted: what is gone counts for nothing. */
+async function bytesIn(directory: string): Promise<number> {
+  const names = await readdir(directory).catch(() => []);
+  const sizes = names.map((name) =>
+    stat(join(directory, name)).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 /** So many files, and no more, whatever goes wrong. */

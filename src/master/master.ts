@@ -14,8 +14,11 @@ import { makeBreachKeeper } from './breaches.ts';
 import type { KeepCapsule } from './breaches.ts';
 import { makeCredentials } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
+import { makeFeed } from './feed.ts';
 import { makeHub } from './hub.ts';
 import type { Hub } from './hub.ts';
+import { openInspection } from './inspect/inspection.ts';
+import type { ProcessFacts } from './inspect/inspection.ts';
 import { makeMessageTaker } from './messages.ts';
 import type { MessagePorts, MessageTaker } from './messages.ts';
 import { makeMetrics } from './metrics.ts';
@@ -41,6 +44,8 @@ export interface MasterPorts {
   rules?: Pick<MessagePorts, 'rules' | 'bundleOf'> | undefined;
   /** Keeps what shows a broken invariant; absent: it is only counted and logged. */
   keepCapsule?: KeepCapsule | undefined;
+  /** What devtools show of the process; absent: nothing. */
+  processFacts?: (() => Promise<ProcessFacts>) | undefined;
 }
 
 export interface Master {
@@ -49,6 +54,8 @@ export interface Master {
   readonly yard: Yard;
   readonly credentials: Credentials;
   readonly epoch: number;
+  /** Call once a second: notes a point of each figure that charts show. */
+  readonly sample: (loopLagMs: number) => void;
   /** Call once slaves can reach it: how long to wait for those that had runs. */
   begin: () => void;
   stop: () => Promise<void>;
@@ -93,8 +100,31 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
   await credentials.load();
   let taker: MessageTaker | undefined;
   let backedUpAt: number | undefined;
+  const feed = makeFeed(yard, archive);
+  const inspection = openInspection({
+    yard,
+    hub,
+    store,
+    archive,
+    feed,
+    clock,
+    ids,
+    log,
+    baseUrl,
+    epoch: fence.epoch,
+    processFacts: ports.processFacts,
+  });
+  const metrics = makeMetrics({
+    yard,
+    hub,
+    breaches: monitor.counts,
+    backedUpAt: () => backedUpAt,
+    inspect: inspection.counts,
+  });
   const service = makeService({
     yard,
+    feed,
+    devtools: inspection.devtools,
     store,
     archive,
     blobs,
@@ -106,12 +136,13 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
     allowGitFile,
     messages: () => taker,
     drained: hub.drained,
-    metrics: makeMetrics({ yard, hub, breaches: monitor.counts, backedUpAt: () => backedUpAt }),
+    metrics: metrics.text,
     openBackup: () => streamBackup(store, () => (backedUpAt = clock.wall())),
   });
   if (ports.rules) {
     const arches = () => [...new Set([...yard.rooms.values()].map(({ arch }) => arch))].sort();
-    taker = makeMessageTaker({ ...ports.rules, arches, submitJob: service.submitJob });
+    const { submitJob } = service;
+    taker = inspection.noting(makeMessageTaker({ ...ports.rules, arches, submitJob }));
   }
   const drains = watchDrains(yard, clock);
 
@@ -121,6 +152,7 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
     yard,
     credentials,
     epoch: fence.epoch,
+    sample: (loopLagMs) => inspection.sample(metrics.totals, loopLagMs),
     begin: () => hub.expectReturn(2 * leaseMs + 2 * BACKOFF_MAX_MS),
     async stop() {
       drains.stop();

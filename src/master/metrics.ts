@@ -3,7 +3,22 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { isDone } from '../protocol/run.ts';
 import { VERSION } from '../protocol/version.ts';
 import type { Hub } from './hub.ts';
+import type { InspectCounts } from './inspect/inspector.ts';
 import type { Yard } from './yard.ts';
+
+export interface Metrics {
+  /** In the format of Prometheus. */
+  text: () => Promise<string>;
+  /** Since the start. */
+  readonly totals: Readonly<Totals>;
+}
+
+interface Totals {
+  submitted: number;
+  ended: number;
+  /** Ended otherwise than by exit status 0. */
+  badlyEnded: number;
+}
 
 export interface MetricsPorts {
   yard: Yard;
@@ -12,14 +27,10 @@ export interface MetricsPorts {
   breaches: ReadonlyMap<string, number>;
   /** When a backup of the store was last taken whole, since the start. */
   backedUpAt: () => number | undefined;
+  inspect: Readonly<InspectCounts>;
 }
 
-export function makeMetrics({
-  yard,
-  hub,
-  breaches,
-  backedUpAt,
-}: MetricsPorts): () => Promise<string> {
+export function makeMetrics({ yard, hub, breaches, backedUpAt, inspect }: MetricsPorts): Metrics {
   const registry = new Registry();
   const registers = [registry];
   // Counted by hand: a counter of the registry costs more for each event than the event itself.
@@ -87,22 +98,29 @@ export function makeMetrics({
     registers,
   }).set({ version: VERSION }, 1);
 
+  addInspection(registry, inspect);
+  const totals: Totals = { submitted: 0, ended: 0, badlyEnded: 0 };
   const byResult = cached((result: string) => durations.labels(result));
   yard.onEvents((events, steps) => {
     for (let index = 0; index < events.length; index++) {
-      const { state, event } = events[index]!;
+      const { n, state, event } = events[index]!;
+      if (n === 1) totals.submitted++;
       transitions.set(state, (transitions.get(state) ?? 0) + 1);
       const { context, facts } = steps[index]!;
       if (event.type === 'run.granted' && context.attempt === 1) {
         queueSeconds.observe((event.at - facts.createdAt) / 1000);
       }
-      if (isDone(state) && context.startedAt !== undefined) {
-        byResult(state).observe(Math.max(0, event.at - context.startedAt) / 1000);
-      }
+      if (!isDone(state)) continue;
+      const { startedAt, ending } = context;
+      totals.ended++;
+      if (state !== 'COMPLETE' || ending?.kind !== 'exited' || ending.code !== 0)
+        totals.badlyEnded++;
+      if (startedAt === undefined) continue;
+      byResult(state).observe(Math.max(0, event.at - startedAt) / 1000);
     }
   });
 
-  return () => {
+  const text = () => {
     slaves.reset();
     slots.reset();
     for (const { state, facts } of yard.ledger.slaves()) slaves.inc({ state, arch: facts.arch });
@@ -115,6 +133,40 @@ export function makeMetrics({
     sessions.set(hub.sessions());
     return registry.metrics();
   };
+  return { text, totals };
+}
+
+/** What looking on costs, and that it costs nothing where nobody looks. */
+function addInspection(registry: Registry, inspect: Readonly<InspectCounts>): void {
+  const registers = [registry];
+  const counter = (name: string, help: string, total: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(total());
+      },
+    });
+  counter(
+    'runyard_inspect_frames_total',
+    'Frames made for inspectors; none while nobody is connected.',
+    () => inspect.frames,
+  );
+  counter(
+    'runyard_inspect_errors_total',
+    'Inspectors that threw and are told no more.',
+    () => inspect.errors,
+  );
+  new Gauge({
+    name: 'runyard_inspectors',
+    help: 'Inspectors that are connected.',
+    registers,
+    collect() {
+      this.set(inspect.inspectors);
+    },
+  });
 }
 
 /** Finding a child by its labels costs more than counting does. */

@@ -151,6 +151,8 @@ export interface Queue {
   has: (id: string) => boolean;
   readonly size: number;
   classes: () => Iterable<QueueClass>;
+  /** The first of each list, among which is the one that waits longest. */
+  heads: () => string[];
   classOf: (facts: RunFacts) => string;
   /** Takes the run that this slave should get next, if there is one that it can run now. */
   takeFor: (room: Room) => string | undefined;
@@ -242,6 +244,15 @@ export function makeQueue(): Queue {
       return waiting.size;
     },
     classes: () => classes.values(),
+    heads() {
+      return [...classes.values()].flatMap(({ lists }) =>
+        [...lists.values()].flatMap(({ items, first }) => {
+          let place = first;
+          while (place < items.length && !items[place]!.class_) place++;
+          return place < items.length ? [items[place]!.id] : [];
+        }),
+      );
+    },
     classOf: (facts) => classKey(facts),
     takeFor(room) {
       let best: { priority: number; head: Queued } | undefined;

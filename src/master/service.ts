@@ -1,5 +1,5 @@
 /** The master as its API sees it: each function asks the yard, and answers with what is durable. */
-import type { MasterService, Principal } from '../protocol/service.ts';
+import type { Devtools, MasterService, Principal } from '../protocol/service.ts';
 import type { Clock } from '../base/clock.ts';
 import { YardError, quote } from '../base/errors.ts';
 import type { Ids } from '../base/random.ts';
@@ -16,6 +16,7 @@ import type { RunRecord } from './records.ts';
 import { historyOf, jobStatusOf, slaveStatusOf, statusOf } from './status.ts';
 import type { BlobStore, StateStore } from './store/port.ts';
 import { bundleKey, makeSubmit } from './submit.ts';
+import type { Feed } from './feed.ts';
 import { makeWatch } from './watch.ts';
 import { explain } from './why.ts';
 import type { Yard } from './yard.ts';
@@ -24,6 +25,8 @@ export interface ServicePorts {
   yard: Yard;
   store: StateStore;
   archive: Archive;
+  feed: Feed;
+  devtools: Devtools;
   blobs: BlobStore;
   outputs: OutputKeeper;
   credentials: Credentials;
@@ -43,12 +46,13 @@ const BUNDLE_BYTES_MAX = 4 * 2 ** 30;
 const ARTIFACT_BYTES_MAX = 2 ** 30;
 
 export function makeService(ports: ServicePorts): MasterService {
-  const { yard, store, archive, credentials } = ports;
+  const { yard, store, credentials } = ports;
   const { submit } = makeSubmit(ports);
   return {
     authenticate: async (token) => credentials.authenticate(token),
     submit,
-    watch: makeWatch(yard, archive),
+    watch: makeWatch(ports.feed),
+    ...ports.devtools,
     metrics: ports.metrics,
     openBackup: ports.openBackup,
     async readiness() {

@@ -2,12 +2,13 @@ import { expect, test } from 'vitest';
 import { openYard, settled } from '../../test/kit/yard.ts';
 import { makeArchive } from './archive.ts';
 import type { StateStore } from './store/port.ts';
+import { makeFeed } from './feed.ts';
 import { makeWatch } from './watch.ts';
 
 type TestYard = Awaited<ReturnType<typeof openYard>>;
 
 function watcherOf(yard: TestYard, store: StateStore = yard.store) {
-  const watch = makeWatch(yard.yard, makeArchive(store));
+  const watch = makeWatch(makeFeed(yard.yard, makeArchive(store)));
   const seqs: number[] = [];
   return {
     seqs,

@@ -4,6 +4,19 @@
  * `YardError`, whose code decides the HTTP status.
  */
 import type { Readable } from 'node:stream';
+import type {
+  ActorsAnswer,
+  ClusterQuery,
+  ClusterView,
+  MachineView,
+  MessageView,
+  NextEvents,
+  RunStep,
+  SeriesView,
+  SystemView,
+  TicketAnswer,
+} from './devtools.ts';
+import type { RunExport } from './history-export.ts';
 import type { Stream } from './outputs.ts';
 import type {
   HistoryEvent,
@@ -59,7 +72,41 @@ export interface WatchFilter {
   ends?: boolean | undefined;
 }
 
-export interface MasterService {
+/** One text frame of the protocol of `@statelyai/inspect`. */
+export interface InspectFrame {
+  type: string;
+  /** The number of the yard's event that it is about. */
+  seq?: number;
+}
+
+export interface Devtools {
+  /** The history of a run, step by step; with `noise` the heartbeats that are still remembered. */
+  steps: (runId: string, noise: boolean) => Promise<RunStep[]>;
+  /** What a run would react to, as it stands or after its step with that `seq`. */
+  next: (runId: string, at: number | undefined) => Promise<NextEvents>;
+  exportRun: (runId: string) => Promise<RunExport>;
+  cluster: (at: ClusterQuery['at']) => Promise<ClusterView>;
+  machines: () => Promise<MachineView[]>;
+  actors: () => Promise<ActorsAnswer>;
+  /** Newest first. */
+  listMessages: (limit: number) => Promise<MessageView[]>;
+  series: (stepMs: number) => Promise<SeriesView>;
+  system: () => Promise<SystemView>;
+  /** Lets whoever shows it open one inspection socket as that principal, soon. */
+  createTicket: (by: Principal) => Promise<TicketAnswer>;
+  /** Takes it back for good; rejects with `auth.ticket`. */
+  redeemTicket: (ticket: string) => Promise<Principal>;
+  /**
+   * Calls back with frames: actors, then what happened after `since`, then what happens. The past
+   * waits for what `tell` returns; the present does not. A `tell` that throws is called no more.
+   */
+  inspect: (
+    wanted: { run?: string | undefined; since?: number | undefined },
+    tell: (frames: InspectFrame[]) => void | Promise<void>,
+  ) => Promise<Watcher>;
+}
+
+export interface MasterService extends Devtools {
   authenticate: (token: string | undefined, remote: string) => Promise<Principal>;
 
   submit: (requests: readonly RunRequest[], by: Principal) => Promise<Submitted[]>;

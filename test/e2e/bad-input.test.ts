@@ -92,7 +92,7 @@ test('what is not JSON, too large, or nowhere is refused by name', async () => {
 
 test('a page of another origin, or a host name that is not ours, cannot steer an open master', async () => {
   const foreign = await post('/api/runs', { argv: ['true'] }, { origin: 'http://evil.example' });
-  expect(foreign).toMatchObject({ status: 401, error: { code: 'auth.origin' } });
+  expect(foreign).toMatchObject({ status: 403, error: { code: 'auth.origin' } });
 });
 
 test('outputs: unknown, escaping, out of range, after the end', async () => {

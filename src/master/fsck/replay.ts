@@ -1,10 +1,9 @@
 /** The history of one run held against its record: the one must be the fold of the other (S9). */
-import type { RunContext, RunEvent, RunInput } from '../../machines/run.ts';
+import type { RunContext, RunEvent } from '../../machines/run.ts';
 import { isDone } from '../../protocol/run.ts';
-import { initialContext, runTable } from '../ledger.ts';
-import { limitsOf } from '../origin.ts';
+import { beginningOf } from '../beginning.ts';
+import { runTable } from '../ledger.ts';
 import type { EventRecord, RunOrigin, RunRecord } from '../records.ts';
-import { holdAtSubmit } from '../submit.ts';
 import type { FindingCode } from './finding.ts';
 
 export interface RunFault {
@@ -92,24 +91,6 @@ function snapshotFault({ state, context }: RunRecord, fold: Fold): RunFault | un
   if (name === undefined) return undefined;
   const [is, made] = [context, fold.context].map((one) => JSON.stringify(one[name]) ?? 'absent');
   return { code, what: `its ${name} is ${is}, its history makes ${made}` };
-}
-
-/** What it waited for at first is told by what it heard of, and by what it still waits for. */
-function beginningOf(
-  { context }: RunRecord,
-  { request }: RunOrigin,
-  events: readonly EventRecord[],
-): RunContext {
-  const heard = new Set(context.blockers);
-  for (const { event } of events) {
-    if (typeof event['blocker'] === 'string') heard.add(event['blocker']);
-  }
-  const input: RunInput = {
-    limits: limitsOf(request),
-    blockers: [...new Set(request.after)].filter((id) => heard.has(id)),
-    hold: holdAtSubmit(request, events[0]!.by),
-  };
-  return initialContext(input);
 }
 
 /** The first name whose values differ as data: what is undefined is absent. */
