@@ -1,0 +1,150 @@
+/**
+ * The script of the bridge page: from our inspection socket to a Stately UI in a frame, by its own
+ * handshake, and a plain view of the same where no UI answers. It is served as the text of
+ * `bridge`, so that names nothing from outside of it.
+ */
+
+/** The part of a browser's elements that it touches. */
+interface Element {
+  textContent: string | null;
+  hidden: boolean;
+  src: string;
+  href: string;
+  dataset: Record<string, string | undefined>;
+  contentWindow: { postMessage: (message: unknown, origin: string) => void } | null;
+  append: (...children: Element[]) => void;
+  prepend: (child: Element) => void;
+  lastElementChild: { remove: () => void } | null;
+  childElementCount: number;
+}
+
+interface FrameMessage {
+  data: unknown;
+  origin: string;
+  source: unknown;
+}
+
+interface Socket {
+  onmessage: ((message: { data: string }) => void) | null;
+  onclose: ((closed: { code: number; reason: string }) => void) | null;
+}
+
+export interface Browser {
+  location: { search: string; host: string; protocol: string };
+  document: {
+    getElementById: (id: string) => Element;
+    createElement: (name: string) => Element;
+  };
+  addEventListener: (type: 'message', listener: (message: FrameMessage) => void) => void;
+  setTimeout: (callback: () => void, ms: number) => void;
+  fetch: (path: string, init: { method: string }) => Promise<{ json: () => Promise<unknown> }>;
+  WebSocket: new (url: string) => Socket;
+  URL: new (url: string) => { origin: string };
+  URLSearchParams: new (text: string) => { get: (name: string) => string | null };
+}
+
+interface Frame {
+  type: string;
+  sessionId: string;
+  sourceId?: string;
+  createdAt: string;
+  event?: { type: string };
+  snapshot?: { value?: unknown };
+}
+
+/** Runs in the page. */
+export function bridge(browser: Browser): void {
+  const HANDSHAKE_MS = 4_000;
+  const ROWS_MAX = 500;
+  const { document, location } = browser;
+  const query = new browser.URLSearchParams(location.search);
+  const run = query.get('run');
+  const page = document.getElementById('page');
+  const status = document.getElementById('status');
+  const ui = document.getElementById('ui');
+  const rows = document.getElementById('rows');
+  const uiOrigin = new browser.URL(page.dataset['ui'] ?? '').origin;
+  const backlog: Frame[] = [];
+  let isConnected = false;
+  let count = 0;
+
+  function say(text: string): void {
+    status.textContent = text;
+  }
+
+  function cell(text: string): Element {
+    const made = document.createElement('td');
+    made.textContent = text;
+    return made;
+  }
+
+  function show(frame: Frame): void {
+    const row = document.createElement('tr');
+    const value = frame.snapshot?.value;
+    row.append(
+      cell(frame.createdAt),
+      cell(frame.type),
+      cell(frame.sourceId ?? ''),
+      cell(frame.sessionId),
+      cell(frame.event?.type ?? ''),
+      cell(value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value)),
+    );
+    rows.prepend(row);
+    if (rows.childElementCount > ROWS_MAX) rows.lastElementChild?.remove();
+  }
+
+  function pass(frame: Frame): void {
+    ui.contentWindow?.postMessage(frame, uiOrigin);
+  }
+
+  function take(frame: Frame): void {
+    count++;
+    page.dataset['frames'] = String(count);
+    show(frame);
+    if (isConnected) pass(frame);
+    // Whoever connects late is told all that came: a definition comes once.
+    else backlog.push(frame);
+  }
+
+  browser.addEventListener('message', ({ data, origin, source }) => {
+    if (origin !== uiOrigin || source !== ui.contentWindow) return;
+    if ((data as { type?: unknown } | null)?.type !== '@statelyai.connected') return;
+    isConnected = true;
+    ui.hidden = false;
+    say('Connected to the Stately UI');
+    for (const frame of backlog.splice(0)) pass(frame);
+  });
+
+  browser.setTimeout(() => {
+    if (isConnected) return;
+    ui.hidden = true;
+    say('Stately UI unreachable – built-in view');
+  }, HANDSHAKE_MS);
+
+  async function connect(): Promise<void> {
+    let ticket = query.get('ticket');
+    if (ticket === null) {
+      const answer = await browser.fetch('/api/tickets', { method: 'POST' });
+      const made = (await answer.json()) as { ticket?: string; error?: { message: string } };
+      if (made.ticket === undefined) return say(`No ticket: ${made.error?.message ?? ''}`);
+      ticket = made.ticket;
+    }
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    const about = run === null ? '' : `&run=${encodeURIComponent(run)}`;
+    const url = `${scheme}://${location.host}/inspect?ticket=${encodeURIComponent(ticket)}${about}`;
+    const socket = new browser.WebSocket(url);
+    socket.onmessage = ({ data }) => take(JSON.parse(data) as Frame);
+    socket.onclose = ({ code, reason }) => {
+      page.dataset['closed'] = String(code);
+      say(`The master closed the connection: ${code} ${reason}. Reload to go on.`);
+    };
+  }
+
+  if (run !== null) {
+    const back = document.getElementById('back');
+    back.href = `/runs/${encodeURIComponent(run)}/machine`;
+    back.textContent = `The machine of run ${run}`;
+  }
+  ui.src = page.dataset['ui'] ?? '';
+  connect().catch(() => say('The master cannot be reached. Reload to go on.'));
+}
