@@ -1,4 +1,5 @@
 /** The API as functions: one for each route, errors as the master named them. */
+import type { ClusterView, RunStep } from '../protocol/devtools.ts';
 import type {
   HistoryEvent,
   JobStatus,
@@ -15,6 +16,8 @@ import { makeAsk, queryOf } from './ask.ts';
 import type { Ask, ClientOptions } from './ask.ts';
 import { followOutput } from './follow.ts';
 import type { FollowOptions } from './follow.ts';
+import { inspectFrames } from './inspect-client.ts';
+import type { InspectQuery } from './inspect-client.ts';
 import { watchEvents } from './watch-client.ts';
 import type { WatchQuery } from './watch-client.ts';
 
@@ -97,11 +100,21 @@ function runCalls(ask: Ask) {
     why: (id: string) => get<WhyAnswer>(`${runPath(id)}/why`),
     followOutput: (id: string, stream: Stream, given: FollowOptions = {}) =>
       followOutput(ask, runPath(id), stream, given),
+    /** The end of what a run wrote, at most so many bytes. */
+    async tailOutput(id: string, stream: Stream, bytes: number, attempt?: number) {
+      const path = `${runPath(id)}/outputs/${stream}${queryOf({ attempt })}`;
+      const headers = { range: `bytes=-${bytes}` };
+      return new Uint8Array(await (await ask.response('GET', path, { headers })).arrayBuffer());
+    },
     openArtifact: (id: string, name: string, attempt?: number) => {
       const path = name.split('/').map(segment).join('/');
       return ask.bytes(`${runPath(id)}/artifacts/${path}${queryOf({ attempt })}`);
     },
     watch: (query: WatchQuery, signal: AbortSignal) => watchEvents(ask, query, signal),
+    inspect: (query: InspectQuery, signal: AbortSignal) => inspectFrames(ask, query, signal),
+    steps: (id: string) => get<RunStep[]>(`${runPath(id)}/events`),
+    /** The yard after that event; absent: now. */
+    cluster: (seq?: number) => get<ClusterView>(`/api/cluster${queryOf({ at: seq })}`),
   };
 }
 

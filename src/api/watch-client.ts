@@ -36,11 +36,8 @@ export async function* watchEvents(
   let connected = false;
   let waitMs = RETRY_MS;
   while (!signal.aborted) {
-    const feed = openFeed(
-      ask,
-      `${WATCH_PATH}${queryOf({ since: at, run, ends: ends ? '1' : undefined })}`,
-      signal,
-    );
+    const query = queryOf({ since: at, run, ends: ends ? '1' : undefined });
+    const feed = openFeed(ask, `${WATCH_PATH}${query}`, signal, eventsIn);
     try {
       await feed.opened;
       connected = true;
@@ -67,16 +64,27 @@ export async function* watchEvents(
   }
 }
 
-interface Feed {
+function eventsIn(text: string): HistoryEvent[] {
+  const frame = JSON.parse(text) as { type: string; events?: HistoryEvent[] };
+  return frame.type === 'events' ? (frame.events ?? []) : [];
+}
+
+export interface Feed<T> {
   opened: Promise<void>;
   /** What came since the last call; undefined once the connection is gone. */
-  next: () => Promise<HistoryEvent[] | undefined>;
+  next: () => Promise<T[] | undefined>;
   close: () => void;
 }
 
-function openFeed({ server, headers, clock }: Ask, path: string, signal: AbortSignal): Feed {
+/** A socket of the master's that only speaks; `read` says what is in one of its frames. */
+export function openFeed<T>(
+  { server, headers, clock }: Ask,
+  path: string,
+  signal: AbortSignal,
+  read: (text: string) => T[],
+): Feed<T> {
   const socket = new WebSocket(`${server.replace(/^http/, 'ws')}${path}`, { headers });
-  let queue: HistoryEvent[] = [];
+  let queue: T[] = [];
   let wake = () => {};
   const close = () => socket.terminate();
 
@@ -98,8 +106,7 @@ function openFeed({ server, headers, clock }: Ask, path: string, signal: AbortSi
   // Once open, an error is followed by the close, which says enough.
   socket.on('error', () => {});
   socket.on('message', (data: Buffer) => {
-    const frame = JSON.parse(data.toString('utf8')) as { type: string; events?: HistoryEvent[] };
-    if (frame.type === 'events' && frame.events) queue.push(...frame.events);
+    for (const part of read(data.toString('utf8'))) queue.push(part);
     if (queue.length > QUEUE_MAX) socket.pause();
     wake();
   });

@@ -1,5 +1,6 @@
 /** What the verbs ask of a master: the part of the API's client that they use. */
 import type { Readable } from 'node:stream';
+import type { ClusterView } from '../protocol/devtools.ts';
 import type {
   HistoryEvent,
   MessageOutcome,
@@ -28,6 +29,18 @@ export interface Client {
     options: OutputOptions,
   ) => AsyncIterable<Uint8Array>;
 
+  tailOutput: (
+    runId: string,
+    stream: Stream,
+    bytes: number,
+    attempt?: number,
+  ) => Promise<Uint8Array>;
+  /** Events as they happen, across a master that restarts; ends on the signal. */
+  watch: (query: WatchQuery, signal: AbortSignal) => AsyncIterable<HistoryEvent>;
+  /** Frames of the Stately protocol, each as its text; ends with the connection or the signal. */
+  inspect: (query: InspectQuery, signal: AbortSignal) => AsyncIterable<string>;
+  cluster: () => Promise<ClusterView>;
+
   listSlaves: () => Promise<SlaveStatus[]>;
   getSlave: (name: string) => Promise<SlaveStatus>;
   drainSlave: (name: string, drain: { note: string; forMs?: number }) => Promise<SlaveStatus>;
@@ -41,6 +54,17 @@ export interface Client {
   listTokens: () => Promise<ListedToken[]>;
   openBackup: () => AsyncIterable<Uint8Array>;
   revokeToken: (id: string) => Promise<void>;
+}
+
+export interface WatchQuery {
+  since?: number;
+  run?: string;
+  ends?: boolean;
+}
+
+export interface InspectQuery {
+  run?: string;
+  since?: number;
 }
 
 export interface Submitted {

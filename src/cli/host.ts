@@ -8,6 +8,8 @@ export interface CliHost {
   clock: Clock;
   stdout: Outlet;
   stderr: Outlet;
+  /** Where somebody sits before it: input and output are both a terminal. */
+  terminal?: Terminal | undefined;
   /** All of standard input. */
   readInput: () => Promise<string>;
   connect: (master: { server: string; token?: string }) => Client;
@@ -18,6 +20,13 @@ export interface CliHost {
    * undoes that.
    */
   onStop: (callback: (signal: StopSignal) => void) => () => void;
+}
+
+export interface Terminal {
+  size: () => { columns: number; rows: number };
+  /** Calls back with what keys send, as they are pressed; what it returns undoes that. */
+  onKeys: (callback: (text: string) => void) => () => void;
+  onResize: (callback: () => void) => () => void;
 }
 
 export type StopSignal = 'SIGINT' | 'SIGTERM';

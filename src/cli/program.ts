@@ -7,15 +7,18 @@ import { addCompletion } from './commands/completion.ts';
 import { addDemo } from './commands/demo.ts';
 import { addBackup, addRestore } from './commands/backup.ts';
 import { addFsck } from './commands/fsck.ts';
+import { addInspect } from './commands/inspect.ts';
 import { addMaster } from './commands/master.ts';
 import { addRules } from './commands/rules-check.ts';
 import { addRun } from './commands/run.ts';
 import { addSlave } from './commands/slave.ts';
 import { addSubmit } from './commands/submit.ts';
 import { addToken } from './commands/token.ts';
+import { addTop } from './commands/top.ts';
 import { addTrigger } from './commands/trigger-send.ts';
 import { addUp } from './commands/up.ts';
 import { addVersion } from './commands/version.ts';
+import { addWatch } from './commands/watch.ts';
 import { addWhy } from './commands/why.ts';
 import type { CliHost } from './host.ts';
 import { sanitise } from './sanitise.ts';
@@ -51,7 +54,8 @@ Examples:
   runyard submit --follow -- make test             run a command, see what it writes
   runyard submit --task examples/tasks/upstream-atomic --item IMAGE_URL --type compose
   runyard run list --state PENDING,RUNNING -o json
-  runyard why last                                 why a run does not start`;
+  runyard why last                                 why a run does not start
+  runyard top                                      slaves, runs and their output, on one screen`;
 
 /** Runs the program with these arguments; resolves with its exit status. */
 export async function runyard(argv: readonly string[], host: CliHost): Promise<number> {
@@ -93,6 +97,7 @@ export function makeProgram(host: CliHost, onExit: (status: number) => void): Co
     });
   const bind = makeBind(host, onExit);
   for (const add of [addMaster, addSlave, addUp, addSubmit, addRun, addWhy]) add(program, bind);
+  for (const add of [addTop, addWatch, addInspect]) add(program, bind);
   for (const add of [
     addToken,
     addTrigger,

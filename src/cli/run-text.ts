@@ -97,7 +97,7 @@ export const HISTORY_COLUMNS: readonly Column<HistoryEvent>[] = [
 /** What the run itself shows better, or what serves nobody who reads. */
 const LEFT_OUT = ['jitter', 'outputs', 'artifacts'];
 
-function detailText(detail: HistoryEvent['detail']): string {
+export function detailText(detail: HistoryEvent['detail']): string {
   return Object.entries(detail)
     .filter(([name]) => !LEFT_OUT.includes(name))
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : safeJson(value)}`)

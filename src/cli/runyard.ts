@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { makeClient } from '../api/client.ts';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
-import type { CliHost, Outlet } from './host.ts';
+import type { CliHost, Outlet, Terminal } from './host.ts';
 import { runyard } from './program.ts';
 
 function makeHost(script: string): CliHost {
@@ -21,6 +21,7 @@ function makeHost(script: string): CliHost {
     clock: systemClock,
     stdout: outletOf(process.stdout),
     stderr: outletOf(process.stderr),
+    terminal: process.stdin.isTTY && process.stdout.isTTY ? terminalOf() : undefined,
     async readInput() {
       const chunks: Buffer[] = [];
       for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
@@ -41,6 +42,28 @@ function makeHost(script: string): CliHost {
         for (const undo of handlers) undo();
         process.off('disconnect', orphaned);
       };
+    },
+  };
+}
+
+function terminalOf(): Terminal {
+  const { stdin, stdout } = process;
+  return {
+    size: () => ({ columns: stdout.columns, rows: stdout.rows }),
+    onKeys(callback) {
+      const hear = (data: Buffer) => callback(data.toString('utf8'));
+      stdin.setRawMode(true);
+      stdin.on('data', hear);
+      stdin.resume();
+      return () => {
+        stdin.off('data', hear);
+        stdin.setRawMode(false);
+        stdin.pause();
+      };
+    },
+    onResize(callback) {
+      stdout.on('resize', callback);
+      return () => void stdout.off('resize', callback);
     },
   };
 }

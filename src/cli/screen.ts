@@ -23,7 +23,16 @@ export interface Screen {
   paint: (colour: Colour, text: string) => string;
 }
 
-const CODES = { red: 31, green: 32, yellow: 33, blue: 34, cyan: 36, dim: 2, bold: 1 } as const;
+const CODES = {
+  red: 31,
+  green: 32,
+  yellow: 33,
+  blue: 34,
+  cyan: 36,
+  dim: 2,
+  bold: 1,
+  reverse: 7,
+} as const;
 export type Colour = keyof typeof CODES;
 
 export function makeScreen(host: CliHost, options: { format: Format; colour: boolean }): Screen {
