@@ -54,6 +54,8 @@ export interface MasterOptions {
   packTask?: ((directory: string) => Promise<PackedTask>) | undefined;
   leaseMs?: number | undefined;
   allowGitFile?: boolean | undefined;
+  /** Where the Stately Inspector is served, if not by its maker. */
+  statelyUi?: string | undefined;
   log: Log;
 }
 
@@ -107,7 +109,14 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   });
   const { service } = master;
   if (!openAccess) await ensureAdmin(master, directory, log);
-  const api = makeApi({ service, log, clock, ...(options.tls ? { tls: options.tls } : {}) });
+  const { tls, statelyUi } = options;
+  const api = makeApi({
+    service,
+    log,
+    clock,
+    ...(tls ? { tls } : {}),
+    ...(statelyUi === undefined ? {} : { statelyUi }),
+  });
   const counters: Counters = new Map();
   const listener = listenForSlaves<ToSlave, ToMaster, SlaveIdentity>(api.server, {
     authorize: (credentials) => authorize(master, credentials, openAccess),

@@ -1,7 +1,7 @@
 /**
  * The script of the bridge page: from our inspection socket to a Stately UI in a frame, by its own
- * handshake, and a plain view of the same where no UI answers. It is served as the text of
- * `bridge`, so that names nothing from outside of it.
+ * handshake, and a plain view of the same where no UI answers. It is served as the text of its
+ * functions, so each names nothing from outside of it.
  */
 
 /** The part of a browser's elements that it touches. */
@@ -52,25 +52,12 @@ interface Frame {
   snapshot?: { value?: unknown };
 }
 
-/** Runs in the page. */
-export function bridge(browser: Browser): void {
-  const HANDSHAKE_MS = 4_000;
-  const ROWS_MAX = 500;
-  const { document, location } = browser;
-  const query = new browser.URLSearchParams(location.search);
-  const run = query.get('run');
-  const page = document.getElementById('page');
-  const status = document.getElementById('status');
-  const ui = document.getElementById('ui');
-  const rows = document.getElementById('rows');
-  const uiOrigin = new browser.URL(page.dataset['ui'] ?? '').origin;
-  const backlog: Frame[] = [];
-  let isConnected = false;
-  let count = 0;
+type ShowFrame = (frame: Frame) => void;
 
-  function say(text: string): void {
-    status.textContent = text;
-  }
+/** A table of frames, newest first. */
+export function makeRows(document: Browser['document']): ShowFrame {
+  const ROWS_MAX = 500;
+  const rows = document.getElementById('rows');
 
   function cell(text: string): Element {
     const made = document.createElement('td');
@@ -78,7 +65,7 @@ export function bridge(browser: Browser): void {
     return made;
   }
 
-  function show(frame: Frame): void {
+  return (frame) => {
     const row = document.createElement('tr');
     const value = frame.snapshot?.value;
     row.append(
@@ -91,19 +78,32 @@ export function bridge(browser: Browser): void {
     );
     rows.prepend(row);
     if (rows.childElementCount > ROWS_MAX) rows.lastElementChild?.remove();
-  }
+  };
+}
 
-  function pass(frame: Frame): void {
-    ui.contentWindow?.postMessage(frame, uiOrigin);
-  }
+/** Runs in the page. */
+export function bridge(browser: Browser, showIn: typeof makeRows): void {
+  const HANDSHAKE_MS = 4_000;
+  const BACKLOG_MAX = 20_000;
+  const { document, location } = browser;
+  const query = new browser.URLSearchParams(location.search);
+  const run = query.get('run');
+  const page = document.getElementById('page');
+  const ui = document.getElementById('ui');
+  const uiOrigin = new browser.URL(page.dataset['ui'] ?? '').origin;
+  const show = showIn(document);
+  const backlog: Frame[] = [];
+  let isConnected = false;
+  let count = 0;
+  const say = (text: string) => void (document.getElementById('status').textContent = text);
+  const pass = (frame: Frame) => ui.contentWindow?.postMessage(frame, uiOrigin);
 
   function take(frame: Frame): void {
-    count++;
-    page.dataset['frames'] = String(count);
+    page.dataset['frames'] = String(++count);
     show(frame);
     if (isConnected) pass(frame);
     // Whoever connects late is told all that came: a definition comes once.
-    else backlog.push(frame);
+    else if (backlog.push(frame) > BACKLOG_MAX) backlog.shift();
   }
 
   browser.addEventListener('message', ({ data, origin, source }) => {
@@ -134,10 +134,8 @@ export function bridge(browser: Browser): void {
     const url = `${scheme}://${location.host}/inspect?ticket=${encodeURIComponent(ticket)}${about}`;
     const socket = new browser.WebSocket(url);
     socket.onmessage = ({ data }) => take(JSON.parse(data) as Frame);
-    socket.onclose = ({ code, reason }) => {
-      page.dataset['closed'] = String(code);
+    socket.onclose = ({ code, reason }) =>
       say(`The master closed the connection: ${code} ${reason}. Reload to go on.`);
-    };
   }
 
   if (run !== null) {

@@ -34,7 +34,7 @@ async function oneRun(yard: TestYard) {
   return {
     id,
     claim,
-    async finish() {
+    finish: async () => {
       slave.send({ type: 'accept', ...claim });
       await settled();
       slave.send(finishedMessage(claim));
