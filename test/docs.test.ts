@@ -10,6 +10,7 @@ import type { CliHost } from '../src/cli/host.ts';
 import { masterSettings } from '../src/cli/master-settings.ts';
 import { runyard } from '../src/cli/program.ts';
 import { runtask } from '../src/cli/runtask.ts';
+import { clusterView, runStep } from '../src/protocol/devtools.ts';
 import {
   SCOPES,
   VERDICTS,
@@ -54,6 +55,8 @@ const SCHEMAS: Record<string, z.ZodType> = {
   historyEvent: historyEvent.strict(),
   slaveStatus: slaveStatus.strict(),
   messageOutcome: messageOutcome.strict(),
+  runStep: runStep.strict(),
+  clusterView: clusterView.strict(),
   error: errorBody,
 };
 

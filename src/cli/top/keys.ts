@@ -75,7 +75,7 @@ function typeFilter(key: string, choice: Choice): Choice {
   if (key === '\u001b') return { ...choice, filter: '', mode: 'browse' };
   if (key === '\u007f' || key === '\b') return { ...choice, filter: choice.filter.slice(0, -1) };
   // Arrows and others of several characters write nothing.
-  const isWritten = [...key].length === 1 && key >= ' ';
+  const isWritten = Array.from(key).length === 1 && key >= ' ';
   return isWritten ? { ...choice, filter: choice.filter + key } : choice;
 }
 
