@@ -135,3 +135,19 @@ async function running(id: string): Promise<void> {
     return state === 'RUNNING' && substate === 'executing';
   });
 }
+
+test('a restart changes no step of a history and nothing of what the yard was', async () => {
+  cluster = await startCluster();
+  await cluster.startSlave('s1');
+  const [id] = await cluster.submit({ argv: ['sh', '-c', 'exit 4'] });
+  await cluster.done(id!);
+  const look = async () => {
+    const { service } = cluster!.master;
+    const steps = await service.steps(id!, false);
+    return { steps, views: await Promise.all(steps.map(({ seq }) => service.cluster(seq))) };
+  };
+  const before = await look();
+  expect(before.steps.at(-1)).toMatchObject({ after: 'COMPLETE', reason: 'exited 4' });
+  await cluster.restartMaster();
+  expect(await look()).toEqual(before);
+});

@@ -49,7 +49,7 @@ export function openInspection(ports: InspectionPorts): Inspection {
   const { yard, hub, feed, clock } = ports;
   const startedAt = clock.wall();
   const inspector = makeInspector(ports);
-  const timeline = makeTimeline(feed);
+  const timeline = makeTimeline(feed, clock);
   const series = makeSeries();
   const messages = makeMessageLog(ports);
 

@@ -47,8 +47,8 @@ const positive = (used: ReadonlyMap<string, number>) =>
 
 test('after each event it counts what a plain count does, replayed or live', async () => {
   const yard = await busyYard();
-  const late = makeTimeline(makeFeed(yard.yard, yard.archive));
-  const early = makeTimeline(makeFeed(yard.yard, yard.archive));
+  const late = makeTimeline(makeFeed(yard.yard, yard.archive), yard.clock);
+  const early = makeTimeline(makeFeed(yard.yard, yard.archive), yard.clock);
   await early.ready();
   await yard.run();
   await late.ready();
@@ -70,7 +70,7 @@ test('after each event it counts what a plain count does, replayed or live', asy
 
 test('an instant shows the last event up to it, and nothing before the first', async () => {
   const yard = await busyYard();
-  const timeline = makeTimeline(makeFeed(yard.yard, yard.archive));
+  const timeline = makeTimeline(makeFeed(yard.yard, yard.archive), yard.clock);
   await timeline.ready();
   for (const { event } of yard.events) {
     const upTo = yard.events.findLast((one) => one.event.at <= event.at)!;
@@ -84,7 +84,7 @@ test('an instant shows the last event up to it, and nothing before the first', a
 test('more than one chunk counts on from the one before; what was dropped is refused', async () => {
   const yard = await openYard();
   await yard.welcomed('s1', { slots: 3 });
-  const timeline = makeTimeline(makeFeed(yard.yard, yard.archive), { chunksMax: 2 });
+  const timeline = makeTimeline(makeFeed(yard.yard, yard.archive), yard.clock, { chunksMax: 2 });
   await timeline.ready();
   for (let i = 0; i < 12_500; i++) await yard.run();
   expect(timeline.view(undefined)).toMatchObject({
@@ -95,4 +95,18 @@ test('more than one chunk counts on from the one before; what was dropped is ref
   expect(timeline.view({ seq: 8_193 }).runs).toMatchObject({ 'PENDING.queued': 8_187 });
   expect(positive(timeline.view({ seq: 9_000 }).used)).toEqual({ s1: 3 });
   expect(() => timeline.view({ seq: 8_192 })).toThrow(/^cluster\.gone: history is kept from/);
+});
+
+test('while the past is read, others get their turn', async () => {
+  const yard = await openYard();
+  for (let i = 0; i < 5_000; i++) await yard.run();
+  const timeline = makeTimeline(makeFeed(yard.yard, yard.archive), yard.clock);
+  const ready = timeline.ready();
+  for (let turn = 1; turn <= 2; turn++) {
+    await settled();
+    expect(timeline.view(undefined).seq).toBe(2_000 * turn);
+    yard.clock.advance(0);
+  }
+  await ready;
+  expect(timeline.view(undefined).seq).toBe(5_000);
 });

@@ -3,6 +3,8 @@
  * from the store when somebody first asks and kept in step from then on; 14 bytes an event, with a
  * whole count before each 4,096 of them. The last four million events are kept.
  */
+import { sleep } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { YardError } from '../../base/errors.ts';
 import { isDone } from '../../protocol/run.ts';
 import type { Feed } from '../feed.ts';
@@ -34,6 +36,8 @@ export interface TimelineView {
 const CHUNK = 4096;
 const CHUNKS_MAX = 1024;
 const NOWHERE = 0;
+/** While the past is read, others get their turn after so many: some 10 ms. */
+const EVENTS_A_TURN = 2000;
 
 interface Chunk {
   firstSeq: number;
@@ -49,7 +53,7 @@ interface Chunk {
   usedAtStart: readonly number[];
 }
 
-export function makeTimeline(feed: Feed, { chunksMax = CHUNKS_MAX } = {}): Timeline {
+export function makeTimeline(feed: Feed, clock: Clock, { chunksMax = CHUNKS_MAX } = {}): Timeline {
   const states = runTable.states;
   const codes = new Map(states.map((state, code) => [state, code]));
   const slaves = ['nowhere'];
@@ -114,8 +118,13 @@ export function makeTimeline(feed: Feed, { chunksMax = CHUNKS_MAX } = {}): Timel
   }
 
   function ready(): Promise<void> {
-    following ??= feed.follow(0, (events) => {
+    let sinceTurn = 0;
+    following ??= feed.follow(0, (events, steps) => {
       for (const event of events) add(event);
+      sinceTurn += events.length;
+      if (steps || sinceTurn < EVENTS_A_TURN) return;
+      sinceTurn = 0;
+      return sleep(clock, 0);
     });
     return following.then(() => undefined);
   }
