@@ -35,7 +35,15 @@ async function openDevtools() {
     inspect: inspection.counts,
   });
   const { devtools, sample } = inspection;
-  return { ...yard, devtools, text, sample: (lagMs = 0) => sample(totals, lagMs) };
+  return {
+    ...yard,
+    devtools,
+    text,
+    sample: (lagMs = 0) => sample(totals, lagMs),
+    // Bound, to be taken apart.
+    run: (request?: Parameters<typeof yard.run>[0]) => yard.run(request),
+    welcomed: (...args: Parameters<typeof yard.welcomed>) => yard.welcomed(...args),
+  };
 }
 
 test('what a run would react to is what its machine takes, wherever it stands', async () => {
