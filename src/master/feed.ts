@@ -50,16 +50,24 @@ export function makeFeed(yard: Yard, archive: Archive): Feed {
         stopped = true;
         followers.delete(hear);
       };
-      if (since !== undefined) {
-        for await (const events of archive.eventsFrom(at + 1)) {
-          if (stopped) break;
-          await tell(events);
-        }
-      }
+      if (since !== undefined) await replay();
       for (const { events, steps } of held) void tell(events, steps);
       held = [];
       isLive = true;
       return { stop };
+
+      /** What cannot be read is not followed either: nobody would take what is held. */
+      async function replay(): Promise<void> {
+        try {
+          for await (const events of archive.eventsFrom(at + 1)) {
+            if (stopped) return;
+            await tell(events);
+          }
+        } catch (error) {
+          stop();
+          throw error;
+        }
+      }
     },
   };
 }

@@ -78,8 +78,8 @@ export function makeHub(ports: HubPorts): Hub {
     connection.onMessages((messages) => {
       if (!sessions.isCurrent(session) || stopped) return;
       leases.renew(session.name);
-      traffic.hear(session.name, messages, clock.wall());
       reports.hear(session, messages);
+      traffic.hear(session.name, messages, clock.wall());
     });
     void shakeHands(session, hello);
   }

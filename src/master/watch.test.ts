@@ -71,3 +71,19 @@ test('an event that is replayed before it is published is told once', async () =
   await submitted;
   expect(watcher.seqs).toEqual([1]);
 });
+
+test('a watch of what cannot be read fails, and leaves nobody behind who is never told', async () => {
+  const yard = await openYard();
+  await yard.run();
+  const archive = makeArchive(yard.store);
+  const broken = {
+    ...archive,
+    async *eventsFrom() {
+      yield* [];
+      throw new Error('the disk');
+    },
+  };
+  const feed = makeFeed(yard.yard, broken);
+  await expect(makeWatch(feed)(0, () => {})).rejects.toThrow('the disk');
+  expect(feed.count()).toBe(0);
+});

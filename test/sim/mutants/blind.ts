@@ -466,19 +466,19 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   },
   {
     name: 'watch-gap',
-    file: 'src/master/watch.ts',
-    find: `    watchers.add(listen);
-    const stop = () => {
-      stopped = true;
-      watchers.delete(listen);
-    };
-    if (since !== undefined) await replay();`,
-    replace: `    const stop = () => {
-      stopped = true;
-      watchers.delete(listen);
-    };
-    if (since !== undefined) await replay();
-    watchers.add(listen);`,
+    file: 'src/master/feed.ts',
+    find: `      followers.add(hear);
+      const stop = () => {
+        stopped = true;
+        followers.delete(hear);
+      };
+      if (since !== undefined) await replay();`,
+    replace: `      const stop = () => {
+        stopped = true;
+        followers.delete(hear);
+      };
+      if (since !== undefined) await replay();
+      followers.add(hear);`,
     why:
       'A watcher connects again and asks for what it missed. A run ends after the store was ' +
       'scanned and before the watcher is on the list: it is never told, and a page shows ' +
