@@ -94,6 +94,21 @@ test('inspect prints frames until the run is done', async () => {
   );
 });
 
+test('what a stranger wrote into a frame turns no terminal around', async () => {
+  const name = 'a\u202eb\u009bc';
+  const frame = { sessionId: `run/${aRun().runId}`, name, snapshot: { status: 'done' } };
+  const { run, said } = fakeHost({
+    listRuns: async () => [aRun()],
+    getRun: async () => aRun(),
+    async *inspect() {
+      yield JSON.stringify(frame);
+    },
+  });
+  await run('inspect', 'last');
+  expect(said.stdout).not.toMatch(/[\u202e\u009b]/);
+  expect(JSON.parse(said.stdout)).toEqual(frame);
+});
+
 test('top without a terminal says what to write instead', async () => {
   const { run, said } = fakeHost({}, { clock: manualClock() });
   expect(await run('top')).toBe(64);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Bind, Call } from '../call.ts';
 import { startBridge } from '../bridge.ts';
+import { safeJson } from '../sanitise.ts';
 import { findRunId } from '../select.ts';
 
 const EXAMPLES = `
@@ -38,8 +39,9 @@ async function print<Flags>({ client, host, screen }: Call<Flags>, runId: string
   const stopListening = host.onStop(() => given.abort());
   try {
     for await (const frame of client().inspect({ run: runId }, given.signal)) {
-      screen.print(`${frame}\n`);
-      if (isEnd(frame, runId)) return;
+      const told = JSON.parse(frame) as Told;
+      screen.print(`${safeJson(told)}\n`);
+      if (told.sessionId === `run/${runId}` && told.snapshot?.status === 'done') return;
     }
   } finally {
     given.abort();
@@ -47,9 +49,9 @@ async function print<Flags>({ client, host, screen }: Call<Flags>, runId: string
   }
 }
 
-function isEnd(text: string, runId: string): boolean {
-  const frame = JSON.parse(text) as { sessionId: string; snapshot?: { status: string } };
-  return frame.sessionId === `run/${runId}` && frame.snapshot?.status === 'done';
+interface Told {
+  sessionId: string;
+  snapshot?: { status: string };
 }
 
 async function serve<Flags>(call: Call<Flags>, runId: string): Promise<void> {
