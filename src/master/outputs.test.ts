@@ -6,6 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import { silentLog } from '../base/log.ts';
 import { STREAMS } from '../protocol/outputs.ts';
 import type { FinishedReport } from '../protocol/to-master.ts';
+import type { RunRecord } from './records.ts';
 import { makeOutputKeeper, outputKey } from './outputs.ts';
 import { makeBlobs } from './store/blobs.ts';
 
@@ -97,4 +98,21 @@ test('a report that names an artifact which did not arrive does not count', asyn
   const report = reportOf({ stdout: '', stderr: '', combined: '' }, false);
   report.artifacts = [{ name: 'core', bytes: 3, sha256: '0'.repeat(64) }];
   await expect(keeper.keep(report)).rejects.toThrow(/^artifact.missing: core of run r1/);
+});
+
+test('who follows at leisure is waited for again and again, and nothing of that piles up', async () => {
+  const { blobs, keeper } = await open();
+  const key = outputKey('r1', 1, 'stdout');
+  const text = 'x'.repeat(2 ** 21);
+  await blobs.append(key, 0, Buffer.from(text));
+  const warned: Error[] = [];
+  const note = (warning: Error) => void warned.push(warning);
+  process.on('warning', note);
+  const run = { id: 'r1', state: 'RUNNING.executing', context: { attempt: 1 } } as RunRecord;
+  const { signal } = new AbortController();
+  const { body } = await keeper.open(run, 'stdout', { attempt: 1, follow: true }, signal);
+  expect(Buffer.concat(await body.toArray()).toString()).toBe(text);
+  await new Promise(setImmediate);
+  process.off('warning', note);
+  expect(warned).toEqual([]);
 });

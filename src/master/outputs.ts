@@ -185,8 +185,13 @@ interface Followed {
 
 function drained(stream: PassThrough, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    stream.once('drain', resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
+    const wake = () => {
+      stream.off('drain', wake);
+      signal.removeEventListener('abort', wake);
+      resolve();
+    };
+    stream.once('drain', wake);
+    signal.addEventListener('abort', wake, { once: true });
   });
 }
 
