@@ -6,6 +6,7 @@ const root = resolve(import.meta.dirname ?? '.', '..');
 
 const STEPS = [
   ['types', 'tsc', '-p', '.', '--noEmit'],
+  ['page', 'tsc', '-p', 'src/web', '--noEmit'],
   ['lint', 'oxlint', '--type-aware'],
   ['format', 'oxfmt', '--check', '.'],
   ['tidy', 'vitest', 'run', 'test/tidy.test.ts'],

@@ -19,6 +19,7 @@ const ASSETS = ['.py', '.sh', '.json'];
 checkNode();
 install();
 build();
+buildPage();
 
 function checkNode() {
   const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -50,7 +51,10 @@ function build() {
   const dist = join(root, 'dist');
   const stamp = join(dist, '.built');
   const main = join(dist, 'cli', 'runyard.js');
-  const sources = filesBelow(join(root, 'src')).filter((file) => !file.endsWith('.test.ts'));
+  const page = join(root, 'src', 'web');
+  const sources = filesBelow(join(root, 'src')).filter(
+    (file) => !file.endsWith('.test.ts') && !file.startsWith(page),
+  );
   const settings = ['tsconfig.json', 'tsconfig.build.json'].map((name) => join(root, name));
   const newest = Math.max(...[...sources, ...settings].map(changedAt));
   if (existsSync(main) && existsSync(stamp) && changedAt(stamp) >= newest) return;
@@ -74,9 +78,28 @@ function build() {
   utimesSync(stamp, startedAt, startedAt);
 }
 
+/** The page's machines are drawn from those that decide, so these are its sources, too. */
+function buildPage() {
+  const startedAt = new Date();
+  const stamp = join(root, 'dist', 'web', '.built');
+  const folders = ['web', 'machines', 'protocol'].map((name) => join(root, 'src', name));
+  const newest = Math.max(...folders.flatMap(filesBelow).map(changedAt));
+  if (changedAt(stamp) >= newest) return;
+  say('building the page');
+  const config = join(root, 'src', 'web', 'vite.config.ts');
+  run([process.execPath, program('vite', 'bin', 'vite.js'), 'build', '-c', config], {
+    hint: 'The page could not be built: see the errors above.',
+  });
+  writeFileSync(stamp, '');
+  utimesSync(stamp, startedAt, startedAt);
+}
+
 function tsc() {
-  const file = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  return existsSync(file) ? file : join(root, 'node_modules', '.bin', 'tsc');
+  return program('typescript', 'bin', 'tsc');
+}
+
+function program(...parts) {
+  return join(root, 'node_modules', ...parts);
 }
 
 function filesBelow(directory) {

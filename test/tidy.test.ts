@@ -14,6 +14,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   master: ['base', 'protocol', 'machines', 'trigger', 'results'],
   api: ['base', 'protocol'],
   cli: ['base', 'protocol', 'task', 'api'],
+  // At run time only what no schema comes with: see below.
+  web: ['protocol'],
 };
 
 /** A `main` puts parts together: beyond its room's own, it may import these. */
@@ -22,11 +24,14 @@ const MAINS: Record<string, string[]> = {
   'src/slave/main.ts': [],
 };
 
+/** What builds the page draws the machines; none of it ships. */
+const BUILDS_PAGE = 'src/web/build/';
+
 /** Only these may be imported from elsewhere of the rooms that hold a `main`. */
 const MAIN_STARTERS = ['src/cli/'];
 
 const root = resolve(import.meta.dirname, '..');
-const sources = filesBelow(join(root, 'src')).filter((path) => path.endsWith('.ts'));
+const sources = filesBelow(join(root, 'src')).filter((path) => /\.tsx?$/.test(path));
 
 function filesBelow(directory: string): string[] {
   return readdirSync(directory).flatMap((name) => {
@@ -50,7 +55,8 @@ test('rooms import only what the table allows', () => {
   for (const path of sources) {
     const room = roomOf(path);
     const name = relative(root, path);
-    const allowed = [room, ...(MAY_IMPORT[room] ?? []), ...(MAINS[name] ?? [])];
+    const own = name.startsWith(BUILDS_PAGE) ? ['machines'] : (MAINS[name] ?? []);
+    const allowed = [room, ...(MAY_IMPORT[room] ?? []), ...own];
     for (const target of importsOf(path)) {
       if (!target.startsWith(join(root, 'src/'))) continue;
       const targetName = relative(root, target);
@@ -63,8 +69,24 @@ test('rooms import only what the table allows', () => {
 });
 
 test('every room of the table exists or is to come, and every folder is a room', () => {
-  const rooms = readdirSync(join(root, 'src')).filter((name) => name !== 'web');
+  const rooms = readdirSync(join(root, 'src'));
   for (const room of rooms) expect(Object.keys(MAY_IMPORT)).toContain(room);
+});
+
+test('the page takes types alone from other rooms, and what reads an exported history', () => {
+  const wrong = sources
+    .filter((path) => roomOf(path) === 'web' && !relative(root, path).startsWith(BUILDS_PAGE))
+    .flatMap((path) =>
+      [
+        ...readFileSync(path, 'utf8').matchAll(
+          /^import (?!type\b).*from '(?:\.\.\/)+protocol\/(.*)'/gm,
+        ),
+      ]
+        .map(([, target]) => target!)
+        .filter((target) => target !== 'history-export.ts')
+        .map((target) => `${relative(root, path)} -> ${target}`),
+    );
+  expect(wrong).toEqual([]);
 });
 
 test('every relative import names its file with .ts', () => {
@@ -72,7 +94,7 @@ test('every relative import names its file with .ts', () => {
     .filter((path) => !path.endsWith('.test.ts'))
     .flatMap((path) =>
       importsOf(path)
-        .filter((target) => !/\.(ts|json)$/.test(target))
+        .filter((target) => !/\.(tsx?|json|css)$/.test(target))
         .map((target) => `${relative(root, path)} -> ${relative(root, target)}`),
     );
   expect(wrong).toEqual([]);

@@ -13,6 +13,7 @@ import { STATELY_UI } from './devtools/stately-page.ts';
 import { makeGate } from './gate.ts';
 import type { Gate } from './gate.ts';
 import { checkQuery, faultOf } from './input.ts';
+import { servePage } from './page.ts';
 import type { Route } from './route.ts';
 import { ROUTES } from './routes.ts';
 import { inspectSocket } from './inspect.ts';
@@ -28,6 +29,8 @@ export interface ApiOptions {
   trustedHosts?: readonly string[];
   /** Where the Stately Inspector is served, if not by its maker. */
   statelyUi?: string;
+  /** Where the page was built; absent: none is served. */
+  page?: string;
 }
 
 export interface Api {
@@ -61,6 +64,7 @@ export function makeApi(options: ApiOptions): Api {
   });
   const gate = makeGate({ service, clock, trustedHosts });
   answerErrors(app, log);
+  if (options.page !== undefined) servePage(app, options.page);
   addRoutes(app, { service, gate, statelyUi });
   const paths = [watchSocket({ service, gate, clock }), inspectSocket({ service, gate })];
   const sockets = attachSockets(server, paths, { clock, log });

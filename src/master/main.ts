@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
 import { makeApi } from '../api/server.ts';
 import { systemClock } from '../base/clock.ts';
 import { YardError, isYardError, quote } from '../base/errors.ts';
@@ -68,6 +69,8 @@ export interface RunningMaster {
   readonly master: Master;
 }
 
+/** The page, beside the compiled master. */
+const PAGE = fileURLToPath(new URL('../web/', import.meta.url));
 const LEASE_MS = 15_000;
 const SAMPLE_MS = 1_000;
 const LAG_RESOLUTION_MS = 20;
@@ -114,6 +117,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     service,
     log,
     clock,
+    page: PAGE,
     ...(tls ? { tls } : {}),
     ...(statelyUi === undefined ? {} : { statelyUi }),
   });

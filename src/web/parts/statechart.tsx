@@ -1,0 +1,268 @@
+/** A machine's chart, drawn; what a run did and could do is shown on it. */
+import { For, Show, createMemo } from 'solid-js';
+import type { JSX } from 'solid-js';
+import { isWithin } from '../base/chart.ts';
+import type { DrawnArrow, DrawnChart, Point } from '../base/chart.ts';
+import '../styles/statechart.css';
+
+export interface Trail {
+  /** The leaf it stands in. */
+  at?: string | undefined;
+  visited?: ReadonlySet<string>;
+  /** How often each arrow was gone along. */
+  taken?: ReadonlyMap<number, number>;
+  /** The arrow of the last step. */
+  last?: number | undefined;
+  /** Arrows that the next event may go along. */
+  next?: ReadonlySet<number>;
+  /** How many stand in each leaf. */
+  population?: Record<string, number>;
+}
+
+export function Statechart(props: {
+  drawn: DrawnChart;
+  trail: Trail;
+  hrefOf?: (path: string) => string | undefined;
+}) {
+  const order = createMemo(() =>
+    // What matters lies on top.
+    props.drawn.arrows
+      .map((arrow, index) => ({ arrow, index }))
+      .filter(({ arrow }) => arrow.lines.length > 0),
+  );
+  return (
+    <svg
+      class="statechart"
+      role="img"
+      aria-label={`The ${props.drawn.chart.id} machine${props.trail.at ? `, in ${props.trail.at}` : ''}`}
+      viewBox={`0 0 ${props.drawn.width} ${props.drawn.height}`}
+      width={props.drawn.width}
+      height={props.drawn.height}
+    >
+      <defs>
+        <For each={['plain', 'taken', 'next', 'last']}>
+          {(kind) => (
+            <marker
+              id={`tip-${kind}`}
+              class={`tip is-${kind}`}
+              viewBox="0 0 8 8"
+              refX="7"
+              refY="4"
+              markerUnits="userSpaceOnUse"
+              markerWidth={kind === 'last' ? 12 : 9}
+              markerHeight={kind === 'last' ? 12 : 9}
+              orient="auto-start-reverse"
+            >
+              <path d="M0 0.5 L8 4 L0 7.5 z" />
+            </marker>
+          )}
+        </For>
+      </defs>
+      <For each={props.drawn.chart.states.filter(({ type }) => type === 'compound')}>
+        {(state) => (
+          <State drawn={props.drawn} trail={props.trail} path={state.path} type="compound" />
+        )}
+      </For>
+      <For each={order()}>
+        {({ arrow, index }) => (
+          <ArrowLine drawn={props.drawn} arrow={arrow} kind={kindOf(props.trail, index)} />
+        )}
+      </For>
+      <For each={order()}>
+        {({ arrow, index }) => (
+          <ArrowLabel
+            arrow={arrow}
+            kind={kindOf(props.trail, index)}
+            times={props.trail.taken?.get(index) ?? 0}
+          />
+        )}
+      </For>
+      <For each={props.drawn.chart.states.filter(({ type }) => type === 'compound')}>
+        {({ path }) => (
+          <text
+            class={`group-name tone-${path.split('.')[0]}`}
+            classList={{
+              'is-around': props.trail.at !== undefined && isWithin(props.trail.at, path),
+            }}
+            x={props.drawn.boxes[path]!.x + 10}
+            y={props.drawn.boxes[path]!.y + 18}
+          >
+            {path.slice(path.lastIndexOf('.') + 1)}
+          </text>
+        )}
+      </For>
+      <For each={Object.values(props.drawn.dots)}>
+        {([x, y]) => <circle class="dot" cx={x} cy={y} r="4" />}
+      </For>
+      <For each={props.drawn.chart.states.filter(({ type }) => type !== 'compound')}>
+        {({ path, type }) => (
+          <Linked href={props.hrefOf?.(path)}>
+            <State drawn={props.drawn} trail={props.trail} path={path} type={type} />
+          </Linked>
+        )}
+      </For>
+    </svg>
+  );
+}
+
+function Linked(props: { href: string | undefined; children: JSX.Element }) {
+  return (
+    <Show when={props.href} fallback={props.children}>
+      {(href) => (
+        // Within a group, so that it is made as a link of SVG and not of HTML.
+        <g>
+          <a href={href()}>{props.children}</a>
+        </g>
+      )}
+    </Show>
+  );
+}
+
+type Kind = 'plain' | 'taken' | 'next' | 'last';
+
+function kindOf({ last, taken, next }: Trail, index: number): Kind {
+  if (last === index) return 'last';
+  if (taken?.has(index)) return 'taken';
+  return next?.has(index) ? 'next' : 'plain';
+}
+
+function ArrowLine(props: { drawn: DrawnChart; arrow: DrawnArrow; kind: Kind }) {
+  const events = () =>
+    props.arrow.transitions.map((id) => {
+      const { event, guard } = props.drawn.chart.transitions[id]!;
+      return `${event || 'always'}${guard ? ` [${guard}]` : ''}`;
+    });
+  return (
+    <g
+      class={`arrow is-${props.kind}`}
+      data-transitions={props.arrow.transitions.join(' ')}
+      data-source={props.arrow.source}
+      data-target={props.arrow.target}
+    >
+      <title>{`${props.arrow.source} → ${props.arrow.target}\n${events().join('\n')}`}</title>
+      <For each={props.arrow.lines}>
+        {(line) => (
+          <>
+            <path class="reach" d={pathOf(line)} />
+            <path class="line" d={pathOf(line)} marker-end={`url(#tip-${props.kind})`} />
+          </>
+        )}
+      </For>
+    </g>
+  );
+}
+
+function ArrowLabel(props: { arrow: DrawnArrow; kind: Kind; times: number }) {
+  const lines = () => {
+    const { text } = props.arrow.label;
+    return props.times > 1 ? [...text.slice(0, -1), `${text.at(-1)} ×${props.times}`] : text;
+  };
+  return (
+    <text class={`arrow-label is-${props.kind}`} aria-hidden="true">
+      <For each={lines()}>
+        {(line, index) => (
+          <tspan x={props.arrow.label.x} y={props.arrow.label.y + 10.5 + index() * 14}>
+            {line}
+          </tspan>
+        )}
+      </For>
+    </text>
+  );
+}
+
+/** Orthogonal lines with their corners rounded a little. */
+function pathOf(points: readonly Point[]): string {
+  const [start, ...rest] = points;
+  let text = `M${start![0]} ${start![1]}`;
+  for (const [index, [x, y]] of rest.entries()) {
+    const next = rest[index + 1];
+    if (!next) {
+      text += `L${x} ${y}`;
+      continue;
+    }
+    const [fromX, fromY] = points[index]!;
+    const reach = (dx: number, dy: number) => Math.min(5, Math.hypot(dx, dy) / 2);
+    const back = reach(x - fromX, y - fromY);
+    const on = reach(next[0] - x, next[1] - y);
+    const step = (a: number, b: number, by: number) => a + Math.sign(b - a) * by;
+    text += `L${step(x, fromX, back)} ${step(y, fromY, back)}`;
+    text += `Q${x} ${y} ${step(x, next[0], on)} ${step(y, next[1], on)}`;
+  }
+  return text;
+}
+
+function State(props: { drawn: DrawnChart; trail: Trail; path: string; type: string }) {
+  const box = () => props.drawn.boxes[props.path]!;
+  const key = () => props.path.slice(props.path.lastIndexOf('.') + 1);
+  const isAt = () => props.trail.at === props.path;
+  const isAround = () => props.trail.at !== undefined && isWithin(props.trail.at, props.path);
+  const count = () => props.trail.population?.[props.path] ?? 0;
+  const own = createMemo(() =>
+    props.drawn.arrows.findIndex(
+      ({ source, target }) => source === props.path && target === props.path,
+    ),
+  );
+  const ownEvents = () =>
+    props.drawn.arrows[own()]!.transitions.map((id) => props.drawn.chart.transitions[id]!.event);
+  return (
+    <g
+      class={`state is-${props.type} tone-${props.path.split('.')[0]}`}
+      classList={{
+        'is-visited': props.trail.visited?.has(props.path) ?? !props.trail.at,
+        'is-active': isAt(),
+        'is-around': isAround() && !isAt(),
+        'is-populated': count() > 0,
+      }}
+      data-state={props.type === 'compound' ? undefined : props.path}
+      data-active={isAt() ? '' : undefined}
+    >
+      <Show when={props.type === 'final'}>
+        <rect
+          class="outer"
+          x={box().x - 3}
+          y={box().y - 3}
+          width={box().width + 6}
+          height={box().height + 6}
+          rx="10"
+        />
+      </Show>
+      <rect class="box" x={box().x} y={box().y} width={box().width} height={box().height} rx="8" />
+      <Show when={props.type !== 'compound'}>
+        <text
+          x={box().x + box().width / 2}
+          y={box().y + box().height / 2 + 4.5}
+          text-anchor="middle"
+        >
+          {key()}
+        </text>
+      </Show>
+      <Show when={own() !== -1}>
+        <g
+          class={`own is-${kindOf(props.trail, own())}`}
+          data-transitions={props.drawn.arrows[own()]!.transitions.join(' ')}
+        >
+          <title>{`stays in ${props.path}\n${ownEvents().join('\n')}`}</title>
+          <path
+            class="line"
+            d={`M${box().x + box().width} ${box().y + 9} h9 q4 0 4 4 v6 q0 4 -4 4 h-7`}
+            marker-end={`url(#tip-${kindOf(props.trail, own())})`}
+          />
+        </g>
+      </Show>
+      <Show when={count() > 0}>
+        <g class="count">
+          <rect
+            x={box().x + box().width - 12}
+            y={box().y - 10}
+            width={String(count()).length * 8 + 12}
+            height="19"
+            rx="9.5"
+          />
+          <text x={box().x + box().width - 6} y={box().y + 4}>
+            {count()}
+          </text>
+        </g>
+      </Show>
+    </g>
+  );
+}
