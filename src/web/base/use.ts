@@ -22,8 +22,9 @@ export function useAnswer<T>(
   options: {
     refreshOn?: (event: HistoryEvent) => boolean;
     everyMs?: number;
-    /** Asked again after so long, whatever happens. */
+    /** Asked again after so long, whatever happens, unless there is no need. */
     pollMs?: number;
+    needsPoll?: () => boolean;
   } = {},
 ): Answer<T> {
   const [data, setData] = createSignal<T>();
@@ -59,7 +60,8 @@ export function useAnswer<T>(
   const stop = listen((events) => {
     if (refreshOn && events.some(refreshOn)) soon.call();
   }, soon.call);
-  if (options.pollMs !== undefined) onCleanup(every(options.pollMs, () => void load()));
+  const { pollMs, needsPoll = () => true } = options;
+  if (pollMs !== undefined) onCleanup(every(pollMs, () => needsPoll() && void load()));
   onCleanup(() => {
     stop();
     soon.stop();

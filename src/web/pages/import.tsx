@@ -3,6 +3,7 @@ import { Show, createSignal } from 'solid-js';
 import { readExport } from '../../protocol/history-export.ts';
 import type { RunExport } from '../../protocol/history-export.ts';
 import { RunView } from '../run/view.tsx';
+import { withoutNoise } from '../run/source.ts';
 import type { RunSource } from '../run/source.ts';
 import { announce } from '../base/use.ts';
 import '../styles/import.css';
@@ -70,10 +71,10 @@ function sourceOf({ run, steps }: RunExport): RunSource {
     id: run.runId,
     base: '/import',
     run: () => run,
-    steps: () => steps,
+    steps: () => withoutNoise(steps),
+    withNoise: () => steps,
     error: () => undefined,
     refresh: () => {},
     isOnline: false,
-    showsNoise: () => true,
   };
 }

@@ -7,7 +7,7 @@ import { useWindow } from './table.tsx';
 import '../styles/sequence.css';
 
 export interface Message {
-  /** The step that it is, or that sent it. */
+  /** The step that it is, that sent it, or after which it came. */
   index: number;
   from: string;
   to: string;
@@ -18,22 +18,23 @@ export interface Message {
   isNoise: boolean;
 }
 
-/** Steps and what they sent, as messages; those that say the same one after another are folded. */
+/** Steps and what they sent, as messages; heartbeats in a row are one where they are folded. */
 export function messagesOf(steps: readonly RunStep[], foldsNoise: boolean): Message[] {
   const found: Message[] = [];
-  for (const [index, step] of steps.entries()) {
+  let index = -1;
+  for (const step of steps) {
     const atMs = parseInstant(step.at);
     const isNoise = step.noise === true;
-    const told = { index, from: step.from, to: step.to, type: step.type, atMs, times: 1, isNoise };
+    if (!isNoise) index += 1;
+    const { from, to, type } = step;
     const before = found.at(-1);
-    const isSame =
-      before?.isNoise && isNoise && before.from === step.from && before.type === step.type;
-    if (isSame && foldsNoise) {
+    if (foldsNoise && isNoise && before?.isNoise && before.from === from && before.type === type) {
       before.times += 1;
-      before.index = index;
-    } else found.push(told);
-    for (const { to, type } of step.sent) {
-      found.push({ index, from: step.to, to, type, atMs, times: 1, isNoise: false });
+    } else {
+      found.push({ index: Math.max(0, index), from, to, type, atMs, times: 1, isNoise });
+    }
+    for (const { to: receiver, type: sent } of step.sent) {
+      found.push({ index, from: to, to: receiver, type: sent, atMs, times: 1, isNoise: false });
     }
   }
   return found;

@@ -5,14 +5,19 @@ import { clockTime, parseInstant } from '../base/clock.ts';
 import { query, setQuery } from '../base/router.ts';
 import { shown } from '../base/text.ts';
 import { Badge } from '../parts/basics.tsx';
+import { showsNoise } from './source.ts';
 import type { RunSource, Travel } from './source.ts';
 import '../styles/events.css';
 
 export default function EventsTab(props: { source: RunSource; travel: Travel }) {
-  const types = createMemo(() => [...new Set(props.source.steps().map(({ type }) => type))].sort());
+  const types = createMemo(() =>
+    [...new Set(props.source.withNoise().map(({ type }) => type))].sort(),
+  );
   const rows = createMemo(() => {
     const wanted = query('type');
-    return props.source.steps().filter(({ type }) => wanted === undefined || type === wanted);
+    return fold(props.source.withNoise(), !showsNoise()).filter(
+      ({ step }) => wanted === undefined || step.type === wanted,
+    );
   });
   return (
     <section class="panel" aria-label="Events">
@@ -38,7 +43,7 @@ export default function EventsTab(props: { source: RunSource; travel: Travel }) 
         <label class="bar soft">
           <input
             type="checkbox"
-            checked={props.source.showsNoise()}
+            checked={showsNoise()}
             onChange={({ currentTarget }) =>
               setQuery({ noise: currentTarget.checked ? '1' : undefined })
             }
@@ -48,8 +53,13 @@ export default function EventsTab(props: { source: RunSource; travel: Travel }) 
       </header>
       <ol class="events">
         <For each={rows()}>
-          {(step) => (
-            <Event step={step} base={props.source.base} isAt={props.travel.step() === step} />
+          {({ step, times }) => (
+            <Event
+              step={step}
+              times={times}
+              base={props.source.base}
+              isAt={props.travel.step() === step}
+            />
           )}
         </For>
       </ol>
@@ -57,7 +67,19 @@ export default function EventsTab(props: { source: RunSource; travel: Travel }) 
   );
 }
 
-function Event(props: { step: RunStep; base: string; isAt: boolean }) {
+/** Heartbeats in a row as one, with how many they are. */
+function fold(steps: readonly RunStep[], folds: boolean): { step: RunStep; times: number }[] {
+  const rows: { step: RunStep; times: number }[] = [];
+  for (const step of steps) {
+    const before = rows.at(-1);
+    if (folds && step.noise && before?.step.noise && before.step.from === step.from)
+      before.times += 1;
+    else rows.push({ step, times: 1 });
+  }
+  return rows;
+}
+
+function Event(props: { step: RunStep; times: number; base: string; isAt: boolean }) {
   const [isOpen, setOpen] = createSignal(false);
   return (
     <li
@@ -69,7 +91,10 @@ function Event(props: { step: RunStep; base: string; isAt: boolean }) {
         <time class="mono soft" datetime={props.step.at}>
           {clockTime(parseInstant(props.step.at), true)}
         </time>
-        <span class="mono event-type">{props.step.type}</span>
+        <span class="mono event-type">
+          {props.step.type}
+          {props.times > 1 ? ` ×${props.times}` : ''}
+        </span>
         <span class="soft event-actors">
           {props.step.from} → {props.step.to.replace(/^run\/.*/, 'run')}
         </span>

@@ -15,6 +15,7 @@ import { Sequence } from '../parts/sequence.tsx';
 import { Statechart } from '../parts/statechart.tsx';
 import type { Trail } from '../parts/statechart.tsx';
 import { isDone } from '../base/words.ts';
+import { showsNoise } from './source.ts';
 import type { RunSource, Travel } from './source.ts';
 import '../styles/machine.css';
 
@@ -53,7 +54,7 @@ export function MachineTab(props: { source: RunSource; travel: Travel }) {
             <label class="bar soft">
               <input
                 type="checkbox"
-                checked={props.source.showsNoise()}
+                checked={showsNoise()}
                 onChange={({ currentTarget }) =>
                   setQuery({ noise: currentTarget.checked ? '1' : undefined })
                 }
@@ -63,9 +64,9 @@ export function MachineTab(props: { source: RunSource; travel: Travel }) {
           }
         >
           <Sequence
-            steps={props.source.steps()}
+            steps={props.source.withNoise()}
             at={props.travel.index()}
-            foldsNoise={!props.source.showsNoise()}
+            foldsNoise={!showsNoise()}
             onPick={(index) => props.travel.goTo(index)}
           />
         </Panel>
@@ -99,7 +100,6 @@ export function trailOf(
   const taken = new Map<number, number>();
   let last: number | undefined;
   for (const step of steps.slice(0, index + 1)) {
-    if (step.noise) continue;
     for (const path of [step.before, step.after]) visited.add(path).add(path.split('.')[0]!);
     last = arrowOf(drawn, step);
     if (last !== undefined) taken.set(last, (taken.get(last) ?? 0) + 1);

@@ -14,39 +14,51 @@ export interface RunSource {
   /** Where its tabs are: `/runs/ID`. */
   base: string;
   run: Accessor<RunStatus | undefined>;
-  /** Every event of its history, oldest first; with noise where that was asked for. */
+  /** Every event of its history, oldest first. */
   steps: Accessor<readonly RunStep[]>;
+  /** The same with the heartbeats between them. */
+  withNoise: Accessor<readonly RunStep[]>;
   error: Accessor<ApiError | undefined>;
   refresh: () => void;
   /** False for what was read from a file: nothing can be done to it. */
   isOnline: boolean;
-  showsNoise: Accessor<boolean>;
+}
+
+/** Whether heartbeats are shown one by one: `?noise=1`. Else those in a row are folded into one. */
+export function showsNoise(): boolean {
+  return query('noise') === '1';
 }
 
 const NO_STEPS: readonly RunStep[] = [];
+/** Heartbeats are no events of a run, so none tells of them. */
+const HEARTBEATS_MS = 3000;
 
 export function useRun(id: string): RunSource {
   const path = `/api/runs/${segment(id)}`;
   const concerns = { refreshOn: ({ runId }: { runId: string }) => runId === id };
-  const showsNoise = () => query('noise') === '1';
   const run = useAnswer<RunStatus>(() => path, concerns);
-  const steps = useAnswer<RunStep[]>(
-    () => `${path}/events${showsNoise() ? '?noise=1' : ''}`,
-    concerns,
-  );
+  const steps = useAnswer<RunStep[]>(() => `${path}/events?noise=1`, {
+    ...concerns,
+    pollMs: HEARTBEATS_MS,
+    needsPoll: () => run.data()?.state === 'RUNNING',
+  });
   return {
     id,
     base: `/runs/${segment(id)}`,
     run: run.data,
-    steps: () => steps.data() ?? NO_STEPS,
+    steps: createMemo(() => withoutNoise(steps.data() ?? NO_STEPS)),
+    withNoise: () => steps.data() ?? NO_STEPS,
     error: () => run.error() ?? steps.error(),
     refresh() {
       run.refresh();
       steps.refresh();
     },
     isOnline: true,
-    showsNoise,
   };
+}
+
+export function withoutNoise(steps: readonly RunStep[]): readonly RunStep[] {
+  return steps.filter(({ noise }) => !noise);
 }
 
 export interface Travel {

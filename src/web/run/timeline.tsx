@@ -14,7 +14,7 @@ import type { RunSource, Travel } from './source.ts';
 
 export default function TimelineTab(props: { source: RunSource; travel: Travel }) {
   const now = useNow(500);
-  const steps = createMemo(() => props.source.steps().filter(({ noise }) => !noise));
+  const steps = () => props.source.steps();
   const isLive = () => props.source.isOnline && !isDone(steps().at(-1)?.after ?? 'NEW');
   const endMs = () => (isLive() ? now() : parseInstant(steps().at(-1)?.at ?? ''));
   const rows = createMemo(() => attemptRows(steps(), endMs(), props.source.base));

@@ -62,10 +62,7 @@ export function RunView(props: { source: RunSource; tab: string | undefined }) {
           href: hrefOf(name),
           name: NAMES[name],
           isAt: tab() === name,
-          count:
-            name === 'events'
-              ? props.source.steps().filter(({ noise }) => !noise).length
-              : undefined,
+          count: name === 'events' ? props.source.steps().length : undefined,
         }))}
       />
       <Suspense fallback={<p class="empty">Loading…</p>}>

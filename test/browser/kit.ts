@@ -1,0 +1,149 @@
+/** Debian's Chromium on a real master: what tests of the page share. */
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { chromium } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { test } from 'vitest';
+import type { RunRequestInput } from '../../src/protocol/run.ts';
+import { startYard } from '../kit/processes.ts';
+
+const PROGRAM = [
+  process.env['CHROMIUM'] ?? '',
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => path !== '' && existsSync(path));
+
+if (PROGRAM === undefined) {
+  console.warn(
+    '\nSKIPPED: no Chromium here, so nobody looked at the page (apt install chromium)\n',
+  );
+}
+
+/** A test that needs a browser; skipped, loudly, where there is none. */
+export const browserTest = test.skipIf(PROGRAM === undefined);
+
+export type Theme = 'light' | 'dark';
+
+export interface Sight {
+  page: Page;
+  /** Errors on the console, exceptions, and requests to other hosts, as they came. */
+  faults: string[];
+}
+
+const AXE = readFileSync(
+  resolve(import.meta.dirname, '../../node_modules/axe-core/axe.min.js'),
+  'utf8',
+);
+
+/** A yard of processes and a browser; `stop` ends both. Without a browser, undefined. */
+export async function openYard(options: { slaves?: number; lease?: string } = {}) {
+  if (PROGRAM === undefined) return undefined;
+  const { slaves = 1, lease = '15s' } = options;
+  const yard = await startYard();
+  const startMaster = () => yard.startMaster('--lease', lease);
+  let master = await startMaster();
+  for (let number = 1; number <= slaves; number++) yard.startSlave(`s${number}`, '--slots', '4');
+  const browser = await chromium.launch({
+    executablePath: PROGRAM,
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  });
+  const seen = makeLooker(browser, yard.url);
+  return {
+    ...yard,
+    ...seen,
+    browser,
+    async restartMaster() {
+      master.child.kill('SIGKILL');
+      await master.ended;
+      master = await startMaster();
+    },
+    async submit(...requests: RunRequestInput[]): Promise<string[]> {
+      return (await yard.client.submit(requests)).map(({ runId }) => runId);
+    },
+    async stop() {
+      await browser.close();
+      await yard.stop();
+    },
+  };
+}
+
+export type BrowserYard = NonNullable<Awaited<ReturnType<typeof openYard>>>;
+
+function makeLooker(browser: Browser, url: string) {
+  return {
+    /** Opens an address in a profile of its own. Other hosts than the master's are not there. */
+    async look(
+      path: string,
+      options: { theme?: Theme; width?: number; height?: number; context?: BrowserContext } = {},
+    ): Promise<Sight> {
+      const { theme = 'light', width = 1360, height = 860 } = options;
+      const context =
+        options.context ??
+        (await browser.newContext({ viewport: { width, height }, colorScheme: theme }));
+      const page = await context.newPage();
+      const faults: string[] = [];
+      page.on('console', (message) => {
+        if (message.type() === 'error') faults.push(`console: ${message.text()}`);
+      });
+      page.on('pageerror', (error) => faults.push(`thrown: ${error.stack ?? error.message}`));
+      await context.route(
+        (asked) => asked.origin !== url,
+        (route) => {
+          faults.push(`asked for ${route.request().url()}`);
+          return route.abort();
+        },
+      );
+      await page.goto(url + path);
+      return { page, faults };
+    },
+  };
+}
+
+export interface Violation {
+  id: string;
+  impact: string;
+  where: string[];
+}
+
+/** What axe finds that keeps people out. */
+export async function violations(page: Page): Promise<Violation[]> {
+  // Injected through the debugger: the page's own policy lets no script of others in.
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const axe = (
+      globalThis as unknown as {
+        axe: {
+          run: () => Promise<{
+            violations: {
+              id: string;
+              impact: string;
+              nodes: { html: string; failureSummary: string }[];
+            }[];
+          }>;
+        };
+      }
+    ).axe;
+    const found = await axe.run();
+    return found.violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, impact, nodes }) => ({
+        id,
+        impact,
+        where: nodes
+          .slice(0, 3)
+          .map(
+            ({ html, failureSummary }) => `${html.slice(0, 160)} ${failureSummary.slice(0, 200)}`,
+          ),
+      }));
+  });
+}
+
+/** Waits until the run has stood in that state. */
+export async function untilState(yard: BrowserYard, id: string, state: string): Promise<void> {
+  for (;;) {
+    const run = await yard.client.getRun(id);
+    if (run.state === state || run.substate === state) return;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}

@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, expect } from 'vitest';
+import type { Page } from 'playwright-core';
+import { chartOf } from '../../src/machines/chart.ts';
+import { runMachine } from '../../src/machines/run.ts';
+import { browserTest, openYard, untilState } from './kit.ts';
+import type { BrowserYard } from './kit.ts';
+
+let yard: BrowserYard | undefined;
+
+beforeAll(async () => {
+  yard = await openYard({ lease: '900ms' });
+}, 60_000);
+
+afterAll(async () => yard?.stop(), 60_000);
+
+const activeOf = (page: Page) =>
+  page.$$eval('[data-state][data-active]', (all) =>
+    all.map((state) => state.getAttribute('data-state')),
+  );
+const stepOf = (page: Page) => page.getAttribute('[data-step]', 'data-step');
+const contextOf = (page: Page) => page.locator('dl.context').innerText();
+
+async function open(id: string, rest = ''): Promise<Page> {
+  const { page } = await yard!.look(`/runs/${id}/machine${rest}`);
+  await page.waitForSelector('[data-state][data-active]');
+  return page;
+}
+
+browserTest('one leaf is active, the one that the API says', async () => {
+  const [id] = await yard!.submit({ argv: ['sleep', '600'] });
+  await untilState(yard!, id!, 'executing');
+  const page = await open(id!);
+  const { state, substate } = await yard!.client.getRun(id!);
+  expect(await activeOf(page)).toEqual([`${state}.${substate}`]);
+  await yard!.client.abortRun(id!, 'test over');
+  await page.context().close();
+});
+
+browserTest('an end shows without a reload', async () => {
+  const [id] = await yard!.submit({ argv: ['sh', '-c', 'while [ ! -e go ]; do sleep 0.05; done'] });
+  await untilState(yard!, id!, 'executing');
+  const page = await open(id!);
+  await page.evaluate(() => Object.assign(globalThis, { sameDocument: true }));
+  await yard!.client.abortRun(id!, 'enough');
+  await page.waitForSelector('[data-state="ABORTED"][data-active]');
+  expect(await page.evaluate(() => 'sameDocument' in globalThis)).toBe(true);
+  expect(await page.locator('.run-head .badge').innerText()).toContain('ABORTED');
+  await page.context().close();
+});
+
+browserTest('an address that was copied shows the same step, state and context', async () => {
+  const [id] = await yard!.submit({
+    argv: ['sh', '-c', 'exit 1'],
+    retries: 2,
+    retry: { backoffMs: 50 },
+  });
+  await untilState(yard!, id!, 'COMPLETE');
+  const page = await open(id!);
+  for (let i = 0; i < 4; i++) await page.keyboard.press('ArrowLeft');
+  const there = [await stepOf(page), await activeOf(page), await contextOf(page)];
+  expect(there[0]).toBe(String((await yard!.client.history(id!)).length - 4));
+  const other = await open(id!, new URL(page.url()).search);
+  expect([await stepOf(other), await activeOf(other), await contextOf(other)]).toEqual(there);
+  await page.context().close();
+  await other.context().close();
+});
+
+browserTest('events leave the viewed step alone, and one press is back to live', async () => {
+  const [id] = await yard!.submit({ argv: ['true'], held: true });
+  const page = await open(id!);
+  await page.keyboard.press('Home');
+  const address = page.url();
+  for (let i = 0; i < 25; i++) {
+    await yard!.client.releaseRun(id!).catch(() => undefined);
+    await yard!.client.holdRun(id!, String(i)).catch(() => undefined);
+  }
+  const count = (await yard!.client.history(id!)).length;
+  await page.waitForFunction(
+    (all) => document.querySelector('[data-step]')?.textContent?.includes(`/${all} `),
+    count,
+  );
+  expect(await stepOf(page)).toBe('1');
+  expect(page.url()).toBe(address);
+  await page.getByRole('button', { name: 'Back to live' }).click();
+  expect(await stepOf(page)).toBe(String((await yard!.client.history(id!)).length));
+  await page.context().close();
+});
+
+browserTest('every transition of the machine is drawn, each once', async () => {
+  const [id] = await yard!.submit({ argv: ['true'], held: true });
+  const page = await open(id!);
+  const drawn = await page.$$eval('[data-transitions]', (all) =>
+    all.flatMap((arrow) => arrow.getAttribute('data-transitions')!.split(' ')),
+  );
+  const { transitions } = chartOf(runMachine);
+  expect(drawn.map(Number).sort((a, b) => a - b)).toEqual(transitions.map((_, id) => id));
+  await page.context().close();
+});
+
+browserTest(
+  'heartbeats are one arrow, and each its own on demand',
+  { timeout: 60_000 },
+  async () => {
+    const [id] = await yard!.submit({ argv: ['sleep', '600'] });
+    await untilState(yard!, id!, 'executing');
+    const page = await open(id!);
+    await page.waitForFunction(
+      () =>
+        Number(document.querySelector('[data-message="heartbeat"]')?.getAttribute('data-times')) >=
+        10,
+    );
+    expect(await page.locator('[data-message="heartbeat"]').count()).toBe(1);
+    await page.getByLabel('each heartbeat').check();
+    await page.waitForFunction(
+      () => document.querySelectorAll('[data-message="heartbeat"]').length >= 10,
+    );
+    await page.locator('nav[aria-label="Of the run"] a', { hasText: 'Events' }).click();
+    await page.waitForFunction(
+      () => document.querySelectorAll('[data-event="heartbeat"]').length >= 10,
+    );
+    await yard!.client.abortRun(id!, 'test over');
+    await page.context().close();
+  },
+);
+
+browserTest('no secret of a run is on its pages', async () => {
+  const [id] = await yard!.submit({ argv: ['true'], env: { SECRET: 'xyzzy' } });
+  await untilState(yard!, id!, 'COMPLETE');
+  for (const tab of ['timeline', 'machine', 'events', 'raw']) {
+    const { page } = await yard!.look(`/runs/${id}/${tab}`);
+    await page.waitForSelector('.run-command');
+    await page.waitForTimeout(300);
+    expect(await page.content()).not.toContain('xyzzy');
+    await page.context().close();
+  }
+});
+
+browserTest(
+  'a master that was killed is come back to, with nothing twice',
+  { timeout: 90_000 },
+  async () => {
+    const [id] = await yard!.submit({ argv: ['sleep', '600'] });
+    await untilState(yard!, id!, 'executing');
+    const page = await open(id!);
+    const steps = () => page.locator('[data-step]').innerText();
+    const before = (await yard!.client.history(id!)).map(({ seq }) => seq);
+    await yard!.restartMaster();
+    await page.waitForSelector('[data-live="true"]');
+    const after = (await yard!.client.history(id!)).map(({ seq }) => seq);
+    expect(after.slice(0, before.length)).toEqual(before);
+    await page.waitForFunction(
+      (all) => document.querySelector('[data-step]')?.textContent?.includes(`/${all} `),
+      (await yard!.client.history(id!)).length,
+    );
+    expect(await steps()).toContain(`/${(await yard!.client.history(id!)).length} `);
+    expect(new Set(after).size).toBe(after.length);
+    await page.context().close();
+  },
+);
+
+browserTest('an exported history is replayed without a master', async () => {
+  const [id] = await yard!.submit({
+    argv: ['sh', '-c', 'exit 1'],
+    retries: 1,
+    retry: { backoffMs: 50 },
+  });
+  await untilState(yard!, id!, 'COMPLETE');
+  const { page } = await yard!.look(`/runs/${id}/raw`);
+  const saving = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export its history' }).click();
+  const file = await (await saving).path();
+  await page.goto(`${yard!.url}/import`);
+  await page.setInputFiles('input[type=file]', file);
+  await page.waitForSelector('[data-state="COMPLETE"][data-active]');
+  await page.keyboard.press('Home');
+  expect(await activeOf(page)).toEqual(['PENDING.queued']);
+  await page.context().close();
+});
