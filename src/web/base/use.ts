@@ -1,5 +1,5 @@
 /** What components share: answers that stay fresh, the time, what is read out. */
-import { createEffect, createSignal, on, onCleanup } from 'solid-js';
+import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js';
 import type { Accessor } from 'solid-js';
 import type { HistoryEvent } from '../../protocol/http.ts';
 import { ApiError, askJson, token } from './api.ts';
@@ -18,7 +18,7 @@ export interface Answer<T> {
  * it old; it is then asked at most each `everyMs`.
  */
 export function useAnswer<T>(
-  path: () => string | undefined,
+  pathOf: () => string | undefined,
   options: {
     refreshOn?: (event: HistoryEvent) => boolean;
     everyMs?: number;
@@ -27,6 +27,8 @@ export function useAnswer<T>(
     needsPoll?: () => boolean;
   } = {},
 ): Answer<T> {
+  // It may be made of the address, of which other parts change, too.
+  const path = createMemo(pathOf);
   const [data, setData] = createSignal<T>();
   const [error, setError] = createSignal<ApiError>();
   let controller = new AbortController();

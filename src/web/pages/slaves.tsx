@@ -22,11 +22,11 @@ export default function SlavesPage() {
     if (await done) slaves.refresh();
   };
   const columns: Column<SlaveStatus>[] = [
-    { name: 'Slave', width: 'minmax(90px, 1fr)', cell: ({ name }) => <SlaveLink name={name} /> },
-    { name: 'State', width: '104px', cell: ({ state }) => <Badge state={state} /> },
+    { name: 'Slave', width: 'minmax(56px, 1fr)', cell: ({ name }) => <SlaveLink name={name} /> },
+    { name: 'State', width: '88px', cell: ({ state }) => <Badge state={state} /> },
     {
       name: 'Slots',
-      width: 'minmax(110px, 1fr)',
+      width: 'minmax(72px, 1fr)',
       cell: ({ used, slots }) => <Slots used={used} slots={slots} />,
     },
     {
@@ -51,7 +51,7 @@ export default function SlavesPage() {
     { name: 'Version', width: '70px', cell: ({ version }) => version, isExtra: true },
     {
       name: 'Service',
-      width: 'minmax(88px, 1.4fr)',
+      width: 'minmax(80px, 1.4fr)',
       cell: (slave) => (
         <Show
           when={slave.drain}

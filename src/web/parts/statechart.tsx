@@ -33,7 +33,7 @@ export function Statechart(props: {
   return (
     <svg
       class="statechart"
-      role="img"
+      role={props.hrefOf ? 'group' : 'img'}
       aria-label={`The ${props.drawn.chart.id} machine${props.trail.at ? `, in ${props.trail.at}` : ''}`}
       viewBox={`0 0 ${props.drawn.width} ${props.drawn.height}`}
       width={props.drawn.width}

@@ -47,6 +47,8 @@ export function useWindow(options: { count: () => number; rowHeight: number }) {
     /** The row at the top of what is seen. */
     firstSeen: () => Math.floor((top() * factor()) / options.rowHeight),
     yOf: (row: number) => row * options.rowHeight - top() * factor() + top(),
+    /** Looks anew at what is in sight: a listener may hear of a scroll before this one does. */
+    read,
     /** Whether the end is in sight. */
     isAtEnd: () => top() + height() >= total() - 2 * options.rowHeight,
     bind(element: HTMLElement) {

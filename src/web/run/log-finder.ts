@@ -1,5 +1,5 @@
 /** Finds a text in a log, a part at a time, so that the page goes on meanwhile. */
-import { createEffect, createSignal, on, onCleanup } from 'solid-js';
+import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js';
 import { after } from '../base/clock.ts';
 import type { LogSource } from './log-source.ts';
 
@@ -7,22 +7,32 @@ const LINES_AT_ONCE = 50_000;
 /** More than these are counted as so many. */
 const MATCHES_MAX = 100_000;
 
-export function useFinder(log: LogSource, wanted: () => string) {
+/** `onMove` is told of the line to go to. */
+export function useFinder(log: LogSource, text: () => string, onMove: (line: number) => void) {
+  const wanted = createMemo(text);
+  /** Somebody waits for the first match. */
+  let isAwaited = false;
   const [matches, setMatches] = createSignal<readonly number[]>([]);
   const [at, setAt] = createSignal<number>();
   const [isDone, setDone] = createSignal(true);
   let searched = 0;
   let callOff = () => {};
 
+  const goTo = (line: number) => {
+    isAwaited = false;
+    setAt(line);
+    onMove(line);
+  };
   const search = () => {
-    const text = log.text();
-    const to = Math.min(searched + LINES_AT_ONCE, text.lines);
+    const all = log.text();
+    const to = Math.min(searched + LINES_AT_ONCE, all.lines);
     // The last line may still grow.
-    const whole = to === text.lines && !log.isComplete() ? Math.max(searched, to - 1) : to;
-    const found = text.find(wanted(), searched, whole);
+    const whole = to === all.lines && !log.isComplete() ? Math.max(searched, to - 1) : to;
+    const found = all.find(wanted(), searched, whole);
     if (found.length > 0) setMatches((before) => [...before, ...found].slice(0, MATCHES_MAX));
     searched = whole;
-    const isAll = to >= text.lines;
+    if (isAwaited && found.length > 0) goTo(found[0]!);
+    const isAll = to >= all.lines;
     setDone(isAll);
     if (!isAll) callOff = after(0, search);
   };
@@ -33,6 +43,7 @@ export function useFinder(log: LogSource, wanted: () => string) {
       searched = 0;
       setMatches([]);
       setAt(undefined);
+      isAwaited = false;
     }),
   );
   createEffect(
@@ -50,15 +61,14 @@ export function useFinder(log: LogSource, wanted: () => string) {
     at,
     /** Its place among the matches, from 1. */
     place: () => matches().indexOf(at() ?? -1) + 1,
-    /** The next match, or the one before; the first time, from the line that is in sight. */
-    move(by: 1 | -1, seen: number): number | undefined {
+    /** To the next match, or the one before; the first time, from the line that is in sight. */
+    move(by: 1 | -1, seen: number): void {
       const all = matches();
-      if (all.length === 0) return undefined;
+      isAwaited = all.length === 0;
+      if (isAwaited) return;
       const from = at() ?? (by === 1 ? seen - 1 : seen);
       const next = by === 1 ? all.find((line) => line > from) : all.findLast((line) => line < from);
-      const line = next ?? (by === 1 ? all[0]! : all.at(-1)!);
-      setAt(line);
-      return line;
+      goTo(next ?? (by === 1 ? all[0]! : all.at(-1)!));
     },
   };
 }

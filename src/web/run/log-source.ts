@@ -1,5 +1,5 @@
 /** Reads an output to where it is, then looks for more as long as there can be. */
-import { createEffect, createSignal, on, onCleanup } from 'solid-js';
+import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js';
 import type { Accessor } from 'solid-js';
 import { ApiError, ask, segment } from '../base/api.ts';
 import { after } from '../base/clock.ts';
@@ -31,19 +31,18 @@ export function useLog(
   const [error, setError] = createSignal<ApiError>();
   let stop = () => {};
 
+  // Other parts of the address than these change, too, and must not begin it anew.
+  const key = createMemo(() => JSON.stringify(wanted() ?? null));
   createEffect(
-    on(
-      () => JSON.stringify(wanted() ?? null),
-      () => {
-        stop();
-        const log = makeLogText();
-        setText(log);
-        setVersion(0);
-        setComplete(false);
-        const now = wanted();
-        if (now) stop = read(now, log);
-      },
-    ),
+    on(key, () => {
+      stop();
+      const log = makeLogText();
+      setText(log);
+      setVersion(0);
+      setComplete(false);
+      const now = wanted();
+      if (now) stop = read(now, log);
+    }),
   );
   onCleanup(() => stop());
 

@@ -94,7 +94,11 @@ function useLogView(source: RunSource) {
   const [follows, setFollows] = createSignal(query('l') === undefined && !isOver(run()));
   const [isWide, setWide] = createSignal(false);
   const [seenLines, setSeenLines] = createSignal(0);
-  const finder = useFinder(log, () => query('find') ?? '');
+  const finder = useFinder(
+    log,
+    () => query('find') ?? '',
+    (line) => goTo(line),
+  );
 
   // New lines pull the view along, and never while somebody reads further up.
   createEffect(
@@ -117,12 +121,12 @@ function useLogView(source: RunSource) {
     if (on) rows.scrollTo(lines());
     announce(on ? 'Following the log.' : 'No longer following.');
   };
-  const goToMatch = (by: 1 | -1) => {
-    const line = finder.move(by, rows.firstSeen());
-    if (line === undefined) return;
+  const goTo = (line: number) => {
     setFollows(false);
+    setSeenLines(lines());
     rows.scrollTo(line, 'center');
   };
+  const goToMatch = (by: 1 | -1) => finder.move(by, rows.firstSeen());
   const leave = (row: number) => {
     setFollows(false);
     setSeenLines(lines());
@@ -152,6 +156,7 @@ function useLogView(source: RunSource) {
     /** Lines that came since who reads left the end. */
     missed: () => (follows() ? 0 : Math.max(0, lines() - seenLines())),
     onScroll: () => {
+      rows.read();
       if (rows.isAtEnd()) setSeenLines(lines());
       else if (follows() && !isOver(run())) setFollows(false);
     },

@@ -1,5 +1,5 @@
 /** Runs page by page, newest first, kept fresh by what happens. */
-import { createEffect, createSignal, on, onCleanup } from 'solid-js';
+import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js';
 import type { Accessor } from 'solid-js';
 import type { HistoryEvent } from '../../protocol/http.ts';
 import type { RunStatus } from '../../protocol/run.ts';
@@ -22,7 +22,8 @@ export interface RunList {
   refresh: () => void;
 }
 
-export function useRuns(path: () => string): RunList {
+export function useRuns(pathOf: () => string): RunList {
+  const path = createMemo(pathOf);
   const [runs, setRuns] = createSignal<readonly RunStatus[]>([]);
   const [hasMore, setHasMore] = createSignal(false);
   const [isLoading, setLoading] = createSignal(true);
