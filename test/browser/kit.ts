@@ -1,6 +1,6 @@
 /** Debian's Chromium on a real master: what tests of the page share. */
-import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { test } from 'vitest';
@@ -30,11 +30,6 @@ export interface Sight {
   /** Errors on the console, exceptions, and requests to other hosts, as they came. */
   faults: string[];
 }
-
-const AXE = readFileSync(
-  resolve(import.meta.dirname, '../../node_modules/axe-core/axe.min.js'),
-  'utf8',
-);
 
 /** A yard of processes and a browser; `stop` ends both. Without a browser, undefined. */
 export async function openYard(options: { slaves?: number; lease?: string } = {}) {
@@ -109,9 +104,9 @@ export interface Violation {
 /** What axe finds that keeps people out. */
 export async function violations(page: Page): Promise<Violation[]> {
   // Injected through the debugger: the page's own policy lets no script of others in.
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   return page.evaluate(async () => {
-    const axe = (
+    const injected = (
       globalThis as unknown as {
         axe: {
           run: () => Promise<{
@@ -124,7 +119,7 @@ export async function violations(page: Page): Promise<Violation[]> {
         };
       }
     ).axe;
-    const found = await axe.run();
+    const found = await injected.run();
     return found.violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .map(({ id, impact, nodes }) => ({

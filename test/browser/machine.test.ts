@@ -8,7 +8,7 @@ import type { BrowserYard } from './kit.ts';
 let yard: BrowserYard | undefined;
 
 beforeAll(async () => {
-  yard = await openYard({ lease: '900ms' });
+  yard = await openYard({ lease: '3s' });
 }, 60_000);
 
 afterAll(async () => yard?.stop(), 60_000);
@@ -99,7 +99,7 @@ browserTest('every transition of the machine is drawn, each once', async () => {
 
 browserTest(
   'heartbeats are one arrow, and each its own on demand',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     const [id] = await yard!.submit({ argv: ['sleep', '600'] });
     await untilState(yard!, id!, 'executing');
@@ -108,6 +108,8 @@ browserTest(
       () =>
         Number(document.querySelector('[data-message="heartbeat"]')?.getAttribute('data-times')) >=
         10,
+      undefined,
+      { timeout: 60_000 },
     );
     expect(await page.locator('[data-message="heartbeat"]').count()).toBe(1);
     await page.getByLabel('each heartbeat').check();

@@ -43,7 +43,7 @@ export function isWithin(path: string, outer: string): boolean {
 
 /** The arrow along which a step went; undefined for one that no arrow shows. */
 export function arrowOf(
-  { chart, arrows }: Pick<DrawnChart, 'chart' | 'arrows'>,
+  { chart, arrows }: { chart: Chart; arrows: readonly Arrow[] },
   step: { before: string; after: string; type: string },
 ): number | undefined {
   const found = arrows.findIndex(

@@ -42,7 +42,9 @@ export function messagesOf(steps: readonly RunStep[], foldsNoise: boolean): Mess
 
 const ROW = 26;
 const TIME = 74;
-const LANE_MIN = 96;
+const LANE_MIN = 78;
+/** Between narrower lanes a name loses the word that most of them begin with. */
+const LANE_FULL = 118;
 const LANE_MAX = 190;
 
 /** People, then the clock and the master, then the run, then slaves as they appear. */
@@ -125,6 +127,7 @@ export function Sequence(props: {
                 x2={xOf(message.to)}
                 sinceMs={message.atMs - startMs()}
                 width={width()}
+                isShort={lane() < LANE_FULL}
                 isAt={message.index === props.at}
                 isAhead={message.index > props.at}
                 onPick={() => props.onPick(message.index)}
@@ -144,6 +147,10 @@ function shortActor(actor: string, pixels: number): string {
   return text.length <= fits ? text : `${text.slice(0, fits - 1)}…`;
 }
 
+function nameOf(type: string, isShort: boolean): string {
+  return isShort ? type.replace(/^(?:run|attempt)\./, '') : type;
+}
+
 function Row(props: {
   message: Message;
   y: number;
@@ -151,13 +158,14 @@ function Row(props: {
   x2: number;
   width: number;
   sinceMs: number;
+  isShort: boolean;
   isAt: boolean;
   isAhead: boolean;
   onPick: () => void;
 }) {
   const isOwn = () => props.x1 === props.x2;
   const text = () =>
-    `${props.message.type}${props.message.times > 1 ? ` ×${props.message.times}` : ''}`;
+    `${nameOf(props.message.type, props.isShort)}${props.message.times > 1 ? ` ×${props.message.times}` : ''}`;
   const y = () => props.y + 18;
   return (
     <g
@@ -171,7 +179,7 @@ function Row(props: {
       data-times={props.message.times}
       onClick={() => props.onPick()}
     >
-      <title>{`${props.message.from} → ${props.message.to}: ${text()}`}</title>
+      <title>{`${props.message.from} → ${props.message.to}: ${props.message.type}`}</title>
       <rect class="hit" x="0" y={props.y} width={props.width} height={ROW} />
       <text class="since" x="4" y={props.y + 17}>
         +{duration(props.sinceMs)}

@@ -1,11 +1,11 @@
 /** Runs page by page, newest first, kept fresh by what happens. */
 import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js';
 import type { Accessor } from 'solid-js';
-import type { HistoryEvent } from '../../protocol/http.ts';
 import type { RunStatus } from '../../protocol/run.ts';
 import { ApiError, askJson } from '../base/api.ts';
 import { throttled } from '../base/clock.ts';
 import { listen } from '../base/live.ts';
+import { withEvents, withNewest } from './merge.ts';
 
 const PAGE = 1000;
 /** What is asked for anew when something happens. */
@@ -87,31 +87,4 @@ export function useRuns(pathOf: () => string): RunList {
     controller.abort();
   });
   return { runs, hasMore, isLoading, error, more, refresh: () => void start() };
-}
-
-/** The newest as they are now, then what is known of those before them. */
-export function withNewest(
-  before: readonly RunStatus[],
-  newest: readonly RunStatus[],
-): readonly RunStatus[] {
-  const isNew = new Set(newest.map(({ runId }) => runId));
-  const last = newest.at(-1)?.runId ?? '';
-  const between = before.filter(({ runId }) => !isNew.has(runId) && runId < last);
-  return [...newest, ...between];
-}
-
-/** Rows whose state an event changed. What else it changed comes with the next answer. */
-export function withEvents(
-  before: readonly RunStatus[],
-  events: readonly HistoryEvent[],
-): readonly RunStatus[] {
-  const states = new Map(events.map(({ runId, state }) => [runId, state]));
-  if (!before.some(({ runId }) => states.has(runId))) return before;
-  return before.map((run) => {
-    const leaf = states.get(run.runId);
-    if (leaf === undefined) return run;
-    const [state, substate] = leaf.split('.') as [RunStatus['state'], string | undefined];
-    const { substate: _, ...rest } = run;
-    return { ...rest, state, ...(substate === undefined ? {} : { substate }) };
-  });
 }

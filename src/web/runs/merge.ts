@@ -1,0 +1,30 @@
+/** A list of runs and what happened since. Pure. */
+import type { HistoryEvent } from '../../protocol/http.ts';
+import type { RunStatus } from '../../protocol/run.ts';
+
+/** The newest as they are now, then what is known of those before them. */
+export function withNewest(
+  before: readonly RunStatus[],
+  newest: readonly RunStatus[],
+): readonly RunStatus[] {
+  const isNew = new Set(newest.map(({ runId }) => runId));
+  const last = newest.at(-1)?.runId ?? '';
+  const between = before.filter(({ runId }) => !isNew.has(runId) && runId < last);
+  return [...newest, ...between];
+}
+
+/** Rows whose state an event changed. What else it changed comes with the next answer. */
+export function withEvents(
+  before: readonly RunStatus[],
+  events: readonly HistoryEvent[],
+): readonly RunStatus[] {
+  const states = new Map(events.map(({ runId, state }) => [runId, state]));
+  if (!before.some(({ runId }) => states.has(runId))) return before;
+  return before.map((run) => {
+    const leaf = states.get(run.runId);
+    if (leaf === undefined) return run;
+    const [state, substate] = leaf.split('.') as [RunStatus['state'], string | undefined];
+    const { substate: _, ...rest } = run;
+    return { ...rest, state, ...(substate === undefined ? {} : { substate }) };
+  });
+}
