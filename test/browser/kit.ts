@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { test } from 'vitest';
+import { test, vi } from 'vitest';
 import type { RunRequestInput } from '../../src/protocol/run.ts';
 import { startYard } from '../kit/processes.ts';
 
@@ -19,6 +19,10 @@ if (PROGRAM === undefined) {
     '\nSKIPPED: no Chromium here, so nobody looked at the page (apt install chromium)\n',
   );
 }
+
+// A browser, a master and slaves are slow to start where others work, too.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
+const PATIENCE_MS = 120_000;
 
 /** A test that needs a browser; skipped, loudly, where there is none. */
 export const browserTest = test.skipIf(PROGRAM === undefined);
@@ -77,6 +81,7 @@ function makeLooker(browser: Browser, url: string) {
         options.context ??
         (await browser.newContext({ viewport: { width, height }, colorScheme: theme }));
       const page = await context.newPage();
+      page.setDefaultTimeout(PATIENCE_MS);
       const faults: string[] = [];
       page.on('console', (message) => {
         if (message.type() === 'error') faults.push(`console: ${message.text()}`);

@@ -7,9 +7,9 @@ let yard: BrowserYard | undefined;
 
 beforeAll(async () => {
   yard = await openYard();
-}, 60_000);
+});
 
-afterAll(async () => yard?.stop(), 60_000);
+afterAll(async () => yard?.stop());
 
 async function open(id: string, rest = ''): Promise<Page> {
   const { page } = await yard!.look(`/runs/${id}/log${rest}`);
@@ -29,33 +29,29 @@ const untilLines = (page: Page, count: number) =>
 const shownLines = (page: Page) =>
   page.$$eval('.log-line', (all) => all.map((line) => Number(line.getAttribute('data-line'))));
 
-browserTest(
-  'a million lines: few in the page, the end at once, one found',
-  { timeout: 180_000 },
-  async () => {
-    const [id] = await yard!.submit({
-      argv: ['sh', '-c', "seq 1 1000000 | sed 's/^654321$/the marker/'"],
-      outputBytesMax: 2 ** 26,
-    });
-    await untilState(yard!, id!, 'COMPLETE');
-    const page = await open(id!);
-    await untilLines(page, 1_000_000);
-    expect(await lineCount(page)).toBe(1_000_000);
-    await page.keyboard.press('End');
-    await page.waitForSelector('[data-line="1000000"]');
-    expect((await shownLines(page)).length).toBeLessThan(200);
-    expect(await page.locator('[data-line="1000000"] .log-text').innerText()).toBe('1000000');
+browserTest('a million lines: few in the page, the end at once, one found', async () => {
+  const [id] = await yard!.submit({
+    argv: ['sh', '-c', "seq 1 1000000 | sed 's/^654321$/the marker/'"],
+    outputBytesMax: 2 ** 26,
+  });
+  await untilState(yard!, id!, 'COMPLETE');
+  const page = await open(id!);
+  await untilLines(page, 1_000_000);
+  expect(await lineCount(page)).toBe(1_000_000);
+  await page.keyboard.press('End');
+  await page.waitForSelector('[data-line="1000000"]');
+  expect((await shownLines(page)).length).toBeLessThan(200);
+  expect(await page.locator('[data-line="1000000"] .log-text').innerText()).toBe('1000000');
 
-    await page.keyboard.press('/');
-    await page.keyboard.type('THE MARKER');
-    await page.keyboard.press('Enter');
-    await page.waitForSelector('[data-matches="1"]');
-    await page.keyboard.press('Enter');
-    await page.waitForSelector('[data-line="654321"].is-found');
-    expect(new URL(page.url()).searchParams.get('find')).toBe('THE MARKER');
-    await page.context().close();
-  },
-);
+  await page.keyboard.press('/');
+  await page.keyboard.type('THE MARKER');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('[data-matches="1"]');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('[data-line="654321"].is-found');
+  expect(new URL(page.url()).searchParams.get('find')).toBe('THE MARKER');
+  await page.context().close();
+});
 
 browserTest('a colour lasts until it is changed, and tags are text', async () => {
   const [id] = await yard!.submit({
@@ -90,39 +86,34 @@ browserTest('a click on a number is an address, and with Shift it is all from th
   await page.context().close();
 });
 
-browserTest(
-  'it follows, stops for who scrolls up, and goes on with f',
-  { timeout: 90_000 },
-  async () => {
-    const [id] = await yard!.submit({
-      argv: ['sh', '-c', 'seq 1 200; while :; do echo more; sleep 0.1; done'],
-    });
-    await untilState(yard!, id!, 'executing');
-    const page = await open(id!);
-    await untilLines(page, 205);
-    const isAtEnd = () =>
-      page.$eval(
-        '.log-scroll',
-        ({ scrollTop, clientHeight, scrollHeight }) =>
-          scrollTop + clientHeight >= scrollHeight - 60,
-      );
-    expect(await isAtEnd()).toBe(true);
-    await page.locator('.log-scroll').hover();
-    await page.mouse.wheel(0, -1500);
-    await page.locator('.log-new').waitFor();
-    const stays = await shownLines(page);
-    await untilLines(page, (await lineCount(page)) + 10);
-    expect(await shownLines(page)).toEqual(stays);
-    expect(await page.locator('.log-new').innerText()).toMatch(/new lines/);
-    await page.keyboard.press('f');
-    await page.locator('.log-new').waitFor({ state: 'detached' });
-    expect(await isAtEnd()).toBe(true);
-    await yard!.client.abortRun(id!, 'test over');
-    await page.context().close();
-  },
-);
+browserTest('it follows, stops for who scrolls up, and goes on with f', async () => {
+  const [id] = await yard!.submit({
+    argv: ['sh', '-c', 'seq 1 200; while :; do echo more; sleep 0.1; done'],
+  });
+  await untilState(yard!, id!, 'executing');
+  const page = await open(id!);
+  await untilLines(page, 205);
+  const isAtEnd = () =>
+    page.$eval(
+      '.log-scroll',
+      ({ scrollTop, clientHeight, scrollHeight }) => scrollTop + clientHeight >= scrollHeight - 60,
+    );
+  expect(await isAtEnd()).toBe(true);
+  await page.locator('.log-scroll').hover();
+  await page.mouse.wheel(0, -1500);
+  await page.locator('.log-new').waitFor();
+  const stays = await shownLines(page);
+  await untilLines(page, (await lineCount(page)) + 10);
+  expect(await shownLines(page)).toEqual(stays);
+  expect(await page.locator('.log-new').innerText()).toMatch(/new lines/);
+  await page.keyboard.press('f');
+  await page.locator('.log-new').waitFor({ state: 'detached' });
+  expect(await isAtEnd()).toBe(true);
+  await yard!.client.abortRun(id!, 'test over');
+  await page.context().close();
+});
 
-browserTest('a line that comes after a long silence is shown', { timeout: 90_000 }, async () => {
+browserTest('a line that comes after a long silence is shown', async () => {
   const [id] = await yard!.submit({
     argv: ['sh', '-c', 'echo first; sleep 20; echo second; sleep 60'],
   });

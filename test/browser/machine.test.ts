@@ -9,9 +9,9 @@ let yard: BrowserYard | undefined;
 
 beforeAll(async () => {
   yard = await openYard({ lease: '3s' });
-}, 60_000);
+});
 
-afterAll(async () => yard?.stop(), 60_000);
+afterAll(async () => yard?.stop());
 
 const activeOf = (page: Page) =>
   page.$$eval('[data-state][data-active]', (all) =>
@@ -97,33 +97,27 @@ browserTest('every transition of the machine is drawn, each once', async () => {
   await page.context().close();
 });
 
-browserTest(
-  'heartbeats are one arrow, and each its own on demand',
-  { timeout: 120_000 },
-  async () => {
-    const [id] = await yard!.submit({ argv: ['sleep', '600'] });
-    await untilState(yard!, id!, 'executing');
-    const page = await open(id!);
-    await page.waitForFunction(
-      () =>
-        Number(document.querySelector('[data-message="heartbeat"]')?.getAttribute('data-times')) >=
-        10,
-      undefined,
-      { timeout: 60_000 },
-    );
-    expect(await page.locator('[data-message="heartbeat"]').count()).toBe(1);
-    await page.getByLabel('each heartbeat').check();
-    await page.waitForFunction(
-      () => document.querySelectorAll('[data-message="heartbeat"]').length >= 10,
-    );
-    await page.locator('nav[aria-label="Of the run"] a', { hasText: 'Events' }).click();
-    await page.waitForFunction(
-      () => document.querySelectorAll('[data-event="heartbeat"]').length >= 10,
-    );
-    await yard!.client.abortRun(id!, 'test over');
-    await page.context().close();
-  },
-);
+browserTest('heartbeats are one arrow, and each its own on demand', async () => {
+  const [id] = await yard!.submit({ argv: ['sleep', '600'] });
+  await untilState(yard!, id!, 'executing');
+  const page = await open(id!);
+  await page.waitForFunction(
+    () =>
+      Number(document.querySelector('[data-message="heartbeat"]')?.getAttribute('data-times')) >=
+      10,
+  );
+  expect(await page.locator('[data-message="heartbeat"]').count()).toBe(1);
+  await page.getByLabel('each heartbeat').check();
+  await page.waitForFunction(
+    () => document.querySelectorAll('[data-message="heartbeat"]').length >= 10,
+  );
+  await page.locator('nav[aria-label="Of the run"] a', { hasText: 'Events' }).click();
+  await page.waitForFunction(
+    () => document.querySelectorAll('[data-event="heartbeat"]').length >= 10,
+  );
+  await yard!.client.abortRun(id!, 'test over');
+  await page.context().close();
+});
 
 browserTest('no secret of a run is on its pages', async () => {
   const [id] = await yard!.submit({ argv: ['true'], env: { SECRET: 'xyzzy' } });
@@ -137,28 +131,24 @@ browserTest('no secret of a run is on its pages', async () => {
   }
 });
 
-browserTest(
-  'a master that was killed is come back to, with nothing twice',
-  { timeout: 90_000 },
-  async () => {
-    const [id] = await yard!.submit({ argv: ['sleep', '600'] });
-    await untilState(yard!, id!, 'executing');
-    const page = await open(id!);
-    const steps = () => page.locator('[data-step]').innerText();
-    const before = (await yard!.client.history(id!)).map(({ seq }) => seq);
-    await yard!.restartMaster();
-    await page.waitForSelector('[data-live="true"]');
-    const after = (await yard!.client.history(id!)).map(({ seq }) => seq);
-    expect(after.slice(0, before.length)).toEqual(before);
-    await page.waitForFunction(
-      (all) => document.querySelector('[data-step]')?.textContent?.includes(`/${all} `),
-      (await yard!.client.history(id!)).length,
-    );
-    expect(await steps()).toContain(`/${(await yard!.client.history(id!)).length} `);
-    expect(new Set(after).size).toBe(after.length);
-    await page.context().close();
-  },
-);
+browserTest('a master that was killed is come back to, with nothing twice', async () => {
+  const [id] = await yard!.submit({ argv: ['sleep', '600'] });
+  await untilState(yard!, id!, 'executing');
+  const page = await open(id!);
+  const steps = () => page.locator('[data-step]').innerText();
+  const before = (await yard!.client.history(id!)).map(({ seq }) => seq);
+  await yard!.restartMaster();
+  await page.waitForSelector('[data-live="true"]');
+  const after = (await yard!.client.history(id!)).map(({ seq }) => seq);
+  expect(after.slice(0, before.length)).toEqual(before);
+  await page.waitForFunction(
+    (all) => document.querySelector('[data-step]')?.textContent?.includes(`/${all} `),
+    (await yard!.client.history(id!)).length,
+  );
+  expect(await steps()).toContain(`/${(await yard!.client.history(id!)).length} `);
+  expect(new Set(after).size).toBe(after.length);
+  await page.context().close();
+});
 
 browserTest('an exported history is replayed without a master', async () => {
   const [id] = await yard!.submit({

@@ -42,14 +42,13 @@ beforeAll(async () => {
     '/import',
     '/runs/x/no/such/page',
   ];
-}, 120_000);
+});
 
-afterAll(async () => yard?.stop(), 60_000);
+afterAll(async () => yard?.stop());
 
 for (const theme of ['light', 'dark'] as const) {
   browserTest(
     `no page asks another host, breaks its policy, throws, or keeps people out: ${theme}`,
-    { timeout: 240_000 },
     async () => {
       const context = await yard!.browser.newContext({
         viewport: { width: 1360, height: 860 },
@@ -70,7 +69,7 @@ for (const theme of ['light', 'dark'] as const) {
   );
 }
 
-browserTest('every page fits a phone', { timeout: 120_000 }, async () => {
+browserTest('every page fits a phone', async () => {
   const context = await yard!.browser.newContext({ viewport: { width: 390, height: 844 } });
   const wide: string[] = [];
   for (const path of paths) {
@@ -101,7 +100,7 @@ browserTest('a program that asks for / is told where to look, as before', async 
   expect(await answer.text()).toContain('/api/openapi.json');
 });
 
-browserTest('the scripts that a first look loads are few', { timeout: 60_000 }, async () => {
+browserTest('the scripts that a first look loads are few', async () => {
   const sizes: Record<string, number> = {};
   for (const path of paths) {
     // Gzip is what a browser gets, and what it says that it got.

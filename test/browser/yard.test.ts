@@ -6,11 +6,11 @@ let yard: BrowserYard | undefined;
 
 beforeAll(async () => {
   yard = await openYard({ slaves: 1 });
-}, 60_000);
+});
 
-afterAll(async () => yard?.stop(), 60_000);
+afterAll(async () => yard?.stop());
 
-browserTest('eight tabs of one browser all go live', { timeout: 60_000 }, async () => {
+browserTest('eight tabs of one browser all go live', async () => {
   const context = await yard!.browser.newContext();
   for (let tab = 0; tab < 8; tab++) {
     const { page } = await yard!.look('/', { context });
@@ -135,39 +135,34 @@ browserTest('the yard is seen as it was', async () => {
   expect(then - before).toBe(1);
 });
 
-browserTest(
-  'ten thousand runs are listed, a few of them in the page',
-  { timeout: 120_000 },
-  async () => {
-    const held = (from: number) =>
-      Array.from({ length: 5000 }, (_, index) => ({
-        argv: ['true'],
-        held: true,
-        name: `bulk ${from + index}`,
-      }));
-    await yard!.submit(...held(0));
-    await yard!.submit(...held(5000));
-    const { page, faults } = await yard!.look('/runs?q=bulk');
-    await page.waitForSelector('[data-row="0"]');
-    await page.waitForFunction(
-      () => {
-        const scroller = document.querySelector('.table .scroll')!;
-        scroller.scrollTop = scroller.scrollHeight;
-        return document.querySelector('[role=table]')?.getAttribute('aria-rowcount') === '10001';
-      },
-      undefined,
-      { polling: 200, timeout: 90_000 },
-    );
-    await page.waitForSelector('[data-row="9999"]');
-    expect(await page.locator('[data-row]').count()).toBeLessThan(100);
-    expect(faults).toEqual([]);
-    await page.context().close();
-  },
-);
+browserTest('ten thousand runs are listed, a few of them in the page', async () => {
+  const held = (from: number) =>
+    Array.from({ length: 5000 }, (_, index) => ({
+      argv: ['true'],
+      held: true,
+      name: `bulk ${from + index}`,
+    }));
+  await yard!.submit(...held(0));
+  await yard!.submit(...held(5000));
+  const { page, faults } = await yard!.look('/runs?q=bulk');
+  await page.waitForSelector('[data-row="0"]');
+  await page.waitForFunction(
+    () => {
+      const scroller = document.querySelector('.table .scroll')!;
+      scroller.scrollTop = scroller.scrollHeight;
+      return document.querySelector('[role=table]')?.getAttribute('aria-rowcount') === '10001';
+    },
+    undefined,
+    { polling: 200, timeout: 90_000 },
+  );
+  await page.waitForSelector('[data-row="9999"]');
+  expect(await page.locator('[data-row]').count()).toBeLessThan(100);
+  expect(faults).toEqual([]);
+  await page.context().close();
+});
 
 browserTest(
   'a thousand events a second cost the overview a few requests, not a thousand',
-  { timeout: 120_000 },
   async () => {
     const { page, faults } = await yard!.look('/');
     await page.waitForSelector('[data-live="true"]');

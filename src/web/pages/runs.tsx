@@ -139,13 +139,16 @@ function columnsOf(
         />
       ),
     },
-    { name: 'Run', width: '146px', cell: ({ runId }) => <RunLink id={runId} /> },
-    { name: 'State', width: 'minmax(0, 150px)', cell: (run) => <RunBadge run={run} /> },
+    { name: 'Run', width: '146px', cell: ({ runId }) => <RunLink id={runId} />, isExtra: true },
+    { name: 'State', width: 'minmax(134px, 150px)', cell: (run) => <RunBadge run={run} /> },
     {
       name: 'Name',
       width: 'minmax(0, 3fr)',
-      cell: ({ name, runId }) => <span title={name ?? ''}>{name ?? runId}</span>,
-      isExtra: true,
+      cell: ({ name, runId }) => (
+        <a class="quiet" href={`/runs/${runId}`} title={name ?? ''}>
+          {name ?? runId}
+        </a>
+      ),
     },
     {
       name: 'Slave',

@@ -1,5 +1,6 @@
 /** One slave: how it is, and what ran in its slots. */
 import { For, Show, createMemo } from 'solid-js';
+import type { ActorsAnswer } from '../../protocol/devtools.ts';
 import type { SlaveStatus } from '../../protocol/http.ts';
 import type { RunStatus } from '../../protocol/run.ts';
 import { segment } from '../base/api.ts';
@@ -32,6 +33,9 @@ export default function SlavePage(props: { params: Record<string, string> }) {
     refreshOn: () => true,
     everyMs: 1500,
   });
+  const actors = useAnswer<ActorsAnswer>(() => '/api/actors', { pollMs: 2000 });
+  const lastAt = () =>
+    actors.data()?.actors.find(({ id }) => id === `slave/${name()}`)?.lastMessage?.at;
   const now = useNow();
   const minutes = () => Number(SPANS.find(({ value }) => value === query('span'))?.value ?? 5);
   const fromMs = () => now() - minutes() * MINUTE_MS;
@@ -96,7 +100,9 @@ export default function SlavePage(props: { params: Record<string, string> }) {
       </Panel>
       <div class="columns">
         <Panel title="What it is">
-          <Show when={slave.data()}>{(is) => <Facts rows={factsOf(is(), now())} />}</Show>
+          <Show when={slave.data()}>
+            {(is) => <Facts rows={factsOf(is(), heard(is(), now(), lastAt()))} />}
+          </Show>
         </Panel>
         <Panel title="Its runs" tools={<a href={`/runs?q=slave:${name()}`}>all of them</a>}>
           <ul class="plain-list recent">
@@ -116,13 +122,13 @@ export default function SlavePage(props: { params: Record<string, string> }) {
   );
 }
 
-function factsOf(slave: SlaveStatus, now: number) {
+function factsOf(slave: SlaveStatus, lastHeard: string) {
   const text = (values: Record<string, unknown>) =>
     Object.entries(values)
       .map(([key, value]) => `${key}=${String(value)}`)
       .join(' ') || '–';
   return [
-    ['heard', heard(slave, now)],
+    ['heard', lastHeard],
     ['host', slave.host],
     ['architecture', slave.arch],
     ['labels', text(slave.labels)],

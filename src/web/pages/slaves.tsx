@@ -1,5 +1,6 @@
 /** Who works here: slots, how they are, drained and resumed. */
-import { Show } from 'solid-js';
+import { Show, createMemo } from 'solid-js';
+import type { ActorsAnswer } from '../../protocol/devtools.ts';
 import type { SlaveStatus } from '../../protocol/http.ts';
 import { parseInstant } from '../base/clock.ts';
 import { navigate } from '../base/router.ts';
@@ -17,6 +18,11 @@ export default function SlavesPage() {
     everyMs: 1000,
     pollMs: 2000,
   });
+  // Heartbeats are no events; what each slave said last is among the actors.
+  const actors = useAnswer<ActorsAnswer>(() => '/api/actors', { pollMs: 2000 });
+  const lastHeard = createMemo(
+    () => new Map(actors.data()?.actors.map(({ id, lastMessage }) => [id, lastMessage?.at])),
+  );
   const now = useNow();
   const act = async (done: Promise<boolean>) => {
     if (await done) slaves.refresh();
@@ -32,7 +38,9 @@ export default function SlavesPage() {
     {
       name: 'Heard',
       width: '90px',
-      cell: (slave) => <span class="number">{heard(slave, now())}</span>,
+      cell: (slave) => (
+        <span class="number">{heard(slave, now(), lastHeard().get(`slave/${slave.name}`))}</span>
+      ),
       isExtra: true,
     },
     { name: 'Arch', width: '80px', cell: ({ arch }) => arch, isExtra: true },
@@ -93,8 +101,8 @@ export default function SlavesPage() {
   );
 }
 
-/** How long ago it was heard; one that is here is heard all the time. */
-export function heard({ seenAt, state }: SlaveStatus, now: number): string {
-  if (state === 'ONLINE') return 'now';
-  return seenAt === undefined ? 'never' : `${duration(now - parseInstant(seenAt))} ago`;
+/** How long ago it was heard: its last message, or when it came or went. */
+export function heard({ seenAt }: SlaveStatus, now: number, lastAt?: string): string {
+  const at = lastAt ?? seenAt;
+  return at === undefined ? 'never' : `${duration(Math.max(0, now - parseInstant(at)))} ago`;
 }

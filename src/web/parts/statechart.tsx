@@ -19,6 +19,9 @@ export interface Trail {
   population?: Record<string, number>;
 }
 
+/** A small chart is not blown up to fill its panel. */
+const LARGER_MAX = 1.2;
+
 export function Statechart(props: {
   drawn: DrawnChart;
   trail: Trail;
@@ -38,6 +41,7 @@ export function Statechart(props: {
       viewBox={`0 0 ${props.drawn.width} ${props.drawn.height}`}
       width={props.drawn.width}
       height={props.drawn.height}
+      style={{ 'max-width': `${Math.round(props.drawn.width * LARGER_MAX)}px` }}
     >
       <defs>
         <For each={['plain', 'taken', 'next', 'last']}>
