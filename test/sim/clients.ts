@@ -176,10 +176,10 @@ export function makeClients(ports: ClientPorts): Clients {
   }
 
   async function waitUntilDone({ ask }: Client, runId: string, index: number): Promise<void> {
-    const { signal } = new AbortController();
     for (;;) {
       const status = await ask(
-        (service) => service.waitRun(runId, WAIT_MS, signal),
+        // A signal of its own: a master that is killed lets go of none.
+        (service) => service.waitRun(runId, WAIT_MS, new AbortController().signal),
         (told) => ({ kind: 'status', status: told }),
       );
       if (isDone(status.state)) return;
