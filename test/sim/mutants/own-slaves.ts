@@ -19,6 +19,9 @@ export const SLAVES: readonly Mutant[] = [
     file: 'src/slave/held.ts',
     find: `      return busy < ports.slots;`,
     replace: `      return busy < 1000;`,
+    equivalent:
+      'A second line of defence: S22 watches that each grant has room by what is on disk, and that ' +
+      'no slave refuses a current one for want of it. So there is nothing that it turns down.',
   },
   {
     name: 'no-wait-for-the-dying',
