@@ -36,11 +36,13 @@ export interface Sight {
 }
 
 /** A yard of processes and a browser; `stop` ends both. Without a browser, undefined. */
-export async function openYard(options: { slaves?: number; lease?: string } = {}) {
+export async function openYard(
+  options: { slaves?: number; lease?: string; master?: readonly string[] } = {},
+) {
   if (PROGRAM === undefined) return undefined;
-  const { slaves = 1, lease = '15s' } = options;
+  const { slaves = 1, lease = '15s', master: args = [] } = options;
   const yard = await startYard();
-  const startMaster = () => yard.startMaster('--lease', lease);
+  const startMaster = () => yard.startMaster('--lease', lease, ...args);
   let master = await startMaster();
   for (let number = 1; number <= slaves; number++) yard.startSlave(`s${number}`, '--slots', '4');
   const browser = await chromium.launch({

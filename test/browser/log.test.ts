@@ -86,6 +86,25 @@ browserTest('a click on a number is an address, and with Shift it is all from th
   await page.context().close();
 });
 
+browserTest('e leads from error to error, and back', async () => {
+  const [id] = await yard!.submit({
+    argv: ['sh', '-c', 'seq 1 500; echo "Error: one"; seq 1 500; echo "an ERROR too"; seq 1 500'],
+  });
+  await untilState(yard!, id!, 'COMPLETE');
+  const page = await open(id!);
+  await untilLines(page, 1502);
+  await page.keyboard.press('Home');
+  for (const [key, line] of [
+    ['e', 501],
+    ['e', 1002],
+    ['Shift+E', 501],
+  ] as const) {
+    await page.keyboard.press(key);
+    await page.waitForSelector(`[data-line="${line}"].is-found`);
+  }
+  await page.context().close();
+});
+
 browserTest('it follows, stops for who scrolls up, and goes on with f', async () => {
   const [id] = await yard!.submit({
     argv: ['sh', '-c', 'seq 1 200; while :; do echo more; sleep 0.1; done'],

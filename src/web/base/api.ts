@@ -57,8 +57,9 @@ export async function ask(path: string, options: AskOptions = {}): Promise<Respo
     });
   }
   if (answer.ok) return answer;
-  if (answer.status === 401) setNeedsToken(true);
-  const told = (await answer.json().catch(() => ({}))) as { error?: object };
+  const told = (await answer.json().catch(() => ({}))) as { error?: { code?: string } };
+  const code = told.error?.code ?? '';
+  if (code.startsWith('auth.') && code !== 'auth.origin') setNeedsToken(true);
   throw new ApiError(answer.status, told.error ?? {});
 }
 

@@ -4,7 +4,7 @@
  */
 import { createSignal } from 'solid-js';
 import type { HistoryEvent } from '../../protocol/http.ts';
-import { token } from './api.ts';
+import { needsToken, token } from './api.ts';
 import { after } from './clock.ts';
 
 const BATCH_MS = 100;
@@ -12,7 +12,6 @@ const RETRY_MS = 250;
 const RETRY_MAX_MS = 3000;
 
 const [isLive, setLive] = createSignal(false);
-/** Events that came within the last batch; for what shows how busy the yard is. */
 export { isLive };
 
 interface Listener {
@@ -61,7 +60,12 @@ function connect(retryMs: number, isFirst: boolean): void {
   socket.addEventListener('close', () => {
     setLive(false);
     const next = wasOpen ? RETRY_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
-    after(next, () => connect(next, isFirst && !wasOpen));
+    const again = () => {
+      // A master that wants a token would count each try as one that failed.
+      if (needsToken()) after(RETRY_MS, again);
+      else connect(next, isFirst && !wasOpen);
+    };
+    after(next, again);
   });
 }
 

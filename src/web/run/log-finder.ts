@@ -2,10 +2,12 @@
 import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js';
 import { after } from '../base/clock.ts';
 import type { LogSource } from './log-source.ts';
+import type { LogText } from './log-text.ts';
 
 const LINES_AT_ONCE = 50_000;
 /** More than these are counted as so many. */
 const MATCHES_MAX = 100_000;
+const ERROR = 'error';
 
 /** `onMove` is told of the line to go to. */
 export function useFinder(log: LogSource, text: () => string, onMove: (line: number) => void) {
@@ -61,6 +63,12 @@ export function useFinder(log: LogSource, text: () => string, onMove: (line: num
     at,
     /** Its place among the matches, from 1. */
     place: () => matches().indexOf(at() ?? -1) + 1,
+    /** To the next line from there on, or before it, that speaks of an error. */
+    moveToError(by: 1 | -1, seen: number): void {
+      const from = at() ?? (by === 1 ? seen - 1 : seen);
+      const line = nearest(log.text(), ERROR, from, by);
+      if (line !== undefined) goTo(line);
+    },
     /** To the next match, or the one before; the first time, from the line that is in sight. */
     move(by: 1 | -1, seen: number): void {
       const all = matches();
@@ -71,4 +79,19 @@ export function useFinder(log: LogSource, text: () => string, onMove: (line: num
       goTo(next ?? (by === 1 ? all[0]! : all.at(-1)!));
     },
   };
+}
+
+function nearest(text: LogText, wanted: string, line: number, by: 1 | -1): number | undefined {
+  let [from, to] = by === 1 ? [line + 1, text.lines] : [0, line];
+  while (from < to) {
+    const [low, high] =
+      by === 1
+        ? [from, Math.min(to, from + LINES_AT_ONCE)]
+        : [Math.max(from, to - LINES_AT_ONCE), to];
+    const found = text.find(wanted, low, high);
+    if (found.length > 0) return by === 1 ? found[0] : found.at(-1);
+    if (by === 1) from = high;
+    else to = low;
+  }
+  return undefined;
 }

@@ -1,7 +1,7 @@
 /** Reads an output to where it is, then looks for more as long as there can be. */
 import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js';
 import type { Accessor } from 'solid-js';
-import { ApiError, ask, segment } from '../base/api.ts';
+import { ApiError, ask, segment, token } from '../base/api.ts';
 import { after } from '../base/clock.ts';
 import { makeLogText } from './log-text.ts';
 import type { LogText } from './log-text.ts';
@@ -32,7 +32,7 @@ export function useLog(
   let stop = () => {};
 
   // Other parts of the address than these change, too, and must not begin it anew.
-  const key = createMemo(() => JSON.stringify(wanted() ?? null));
+  const key = createMemo(() => JSON.stringify([wanted() ?? null, token()]));
   createEffect(
     on(key, () => {
       stop();

@@ -136,6 +136,12 @@ function useLogView(source: RunSource) {
     { key: 'f', does: 'follow, or stop', act: () => follow(!follows()) },
     { key: 'n', does: 'next match', act: () => goToMatch(1) },
     { key: 'Shift+N', does: 'match before', act: () => goToMatch(-1) },
+    { key: 'e', does: 'next error', act: () => finder.moveToError(1, rows.firstSeen()) },
+    {
+      key: 'Shift+E',
+      does: 'error before',
+      act: () => finder.moveToError(-1, rows.firstSeen()),
+    },
     { key: 'z', does: 'full screen', act: () => setWide((before) => !before) },
     { key: 'Home', does: 'to the first line', act: () => leave(0) },
     { key: 'End', does: 'to the last line', act: () => rows.scrollTo(lines()) },

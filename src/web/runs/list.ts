@@ -2,7 +2,7 @@
 import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js';
 import type { Accessor } from 'solid-js';
 import type { RunStatus } from '../../protocol/run.ts';
-import { ApiError, askJson } from '../base/api.ts';
+import { ApiError, askJson, token } from '../base/api.ts';
 import { throttled } from '../base/clock.ts';
 import { listen } from '../base/live.ts';
 import { withEvents, withNewest } from './merge.ts';
@@ -65,7 +65,7 @@ export function useRuns(pathOf: () => string): RunList {
     });
   };
   createEffect(
-    on(path, () => {
+    on([path, token], () => {
       setRuns([]);
       void start();
     }),
