@@ -128,9 +128,11 @@ export function makeSimBlobs(options: SimBlobsOptions): BlobStore {
     },
     putSmall: (key, bytes) => putWhole(key, bytes, undefined),
     async stat(key) {
-      await wait(disk.readUs());
+      // As it was when the disk was asked: much may happen before the answer is read.
       const blob = blobs.all.get(key);
-      return blob && { bytes: blob.bytes.length, sealed: blob.sealed !== undefined };
+      const found = blob && { bytes: blob.bytes.length, sealed: blob.sealed !== undefined };
+      await wait(disk.readUs());
+      return found;
     },
     async get(key, range) {
       await wait(disk.readUs());

@@ -129,5 +129,9 @@ export const SLAVES: readonly Mutant[] = [
     file: 'src/slave/agent.ts',
     find: `    if (isDrained) return reject('drained');`,
     replace: ``,
+    equivalent:
+      'A second line of defence: once a drain is decided the master sends no grant, on whatever ' +
+      'connection, and what it sent before arrives before the word of the drain. S15 watches that ' +
+      'no grant reaches a slave that is drained.',
   },
 ];
