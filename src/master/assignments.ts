@@ -1,6 +1,7 @@
 /** What the yard decided is told to slaves (dst.md part 4, steps 2, 6, 12 and 14). */
 import { buggify } from '../base/buggify.ts';
 import type { Clock } from '../base/clock.ts';
+import { isYardError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { exclusiveWaitMs } from './exclusive.ts';
 import type { Drains } from './drains.ts';
@@ -69,6 +70,25 @@ export function makeAssignments(
     sessions.settle(yard.transact((tx) => void tx.run(runId, event, 'master')));
   }
 
+  /** Given back, it would be granted again at once; as a failure it waits its turn or ends. */
+  function failAttempt({ id, context }: RunRecord, error: unknown): void {
+    const { attempt, slave } = context;
+    log.error({ run: id, err: String(error) }, 'cannot assign: its request cannot be read');
+    yard.vacate(slave!, id, attempt);
+    const code = isYardError(error) ? error.code : 'store.unavailable';
+    const ending = { kind: 'failed', code, why: 'its request cannot be read' } as const;
+    const event = {
+      type: 'attempt.finished',
+      at: clock.wall(),
+      attempt,
+      slave: slave!,
+      ending,
+      // There is no herd to be spread.
+      jitter: 0.5,
+    } as const;
+    sessions.settle(yard.transact((tx) => void tx.run(id, event, 'master')));
+  }
+
   return {
     assign(run) {
       const session = sessions.get(run.context.slave!);
@@ -77,7 +97,7 @@ export function makeAssignments(
       if (!(origin instanceof Promise)) return sendAssign(session, run, origin);
       origin.then(
         (found) => sendAssign(session, run, found),
-        (error: unknown) => log.error({ run: run.id, err: String(error) }, 'cannot assign'),
+        (error: unknown) => failAttempt(run, error),
       );
     },
     stop(run) {

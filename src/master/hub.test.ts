@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { YardError } from '../base/errors.ts';
 import { LEASE_MS, finishedMessage, openYard, reportOf, settled } from '../../test/kit/yard.ts';
 import { toMaster } from '../protocol/to-master.ts';
 import type { FinishedReport } from '../protocol/to-master.ts';
@@ -603,6 +604,18 @@ test('a run that is aborted before its assignment is sent is not started', async
   await settled();
   const order = slave.heard.map(({ type }) => type).filter((type) => type !== 'welcome');
   expect(order).not.toEqual(['stop', 'assign']);
+});
+
+test('a run whose request cannot be read fails, and takes no slot', async () => {
+  const broken = new YardError('store.corrupt', 'a record does not decode');
+  const yard = await openYard({ hub: { takeOrigin: () => Promise.reject(broken) } });
+  const slave = await yard.welcomed('s1', { slots: 1 });
+  const id = await yard.run();
+  await settled();
+  const { state, context } = await yard.at(id);
+  expect([state, context.reason]).toEqual(['FAILED', 'store.corrupt']);
+  expect(yard.yard.rooms.get('s1')?.used.size).toBe(0);
+  expect(slave.all('assign')).toEqual([]);
 });
 
 test('outputs of a report that does not count are not kept', async () => {
