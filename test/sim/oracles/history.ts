@@ -10,8 +10,8 @@ import type { MakeOracle } from './oracle.ts';
 export const historyOracles: MakeOracle = ({ mirror, report }) => {
   /** Attempts whose end was counted, by key. */
   const counted = new Set<string>();
-  /** How often each slave was lost, by what is on disk. */
-  const losses = new Map<string, number>();
+  /** Each slave as the write before has it. */
+  const slavesBefore = new Map<string, SlaveRecord>();
   /** Runs that somebody asked to abort. */
   const aborted = new Set<string>();
 
@@ -45,8 +45,12 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
     counted.add(key);
   }
 
-  function noteLosses(slaves: SlaveRecord[]): void {
-    for (const { name, context } of slaves) losses.set(name, context.losses);
+  /** It went and is back by the same write: the count of its losses tells, or that it is another process. */
+  function wentAndCame(name: string, slaves: SlaveRecord[]): boolean {
+    const [was, is] = [slavesBefore.get(name), slaves.find((record) => record.name === name)];
+    if (!is) return false;
+    const { losses, incarnation } = is.context;
+    return losses > (was?.context.losses ?? 0) || incarnation !== was?.context.incarnation;
   }
 
   /** What its slave never heard of is given back, unless that slave itself is lost. */
@@ -56,9 +60,7 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
     const { slave } = event;
     const records = [mirror.slaves.get(String(slave)), ...slaves];
     if (records.some((record) => record?.name === slave && record?.state === 'OFFLINE')) return;
-    // It may be back by the same write: then that it was lost is counted.
-    const record = slaves.find(({ name }) => name === slave);
-    if (record && record.context.losses > (losses.get(record.name) ?? 0)) return;
+    if (wentAndCame(String(slave), slaves)) return;
     report('S7', `run ${run} counts a loss: ${String(slave)} never heard of it, and is there`);
   }
 
@@ -79,7 +81,7 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
         checkStep(step);
         checkLoss(step, slaves);
       }
-      noteLosses(slaves);
+      for (const record of slaves) slavesBefore.set(record.name, record);
       for (const run of runs) {
         const { id, state, context } = run;
         const { limits, failures, lost, attempt } = context;
