@@ -157,6 +157,23 @@ test('a repeated assign starts nothing twice and is not answered', async () => {
   expect(slave.steps().filter((step) => step === 'start r1.1')).toHaveLength(1);
 });
 
+test('what was refused is not taken when the same is heard again, but on another link it may be', async () => {
+  const slave = openAgent({ slots: 1 });
+  await slave.start();
+  await slave.welcome();
+  await slave.assign();
+  await slave.assign({ runId: 'r2' });
+  slave.exit('r1.1');
+  await settled();
+  await slave.assign({ runId: 'r2' });
+  expect(slave.running()).toEqual([]);
+  slave.last().master.close('gone');
+  await slave.pass(1_000);
+  await slave.welcome();
+  await slave.assign({ runId: 'r2' });
+  expect(slave.running()).toEqual(['r2.1']);
+});
+
 test('what is over its capacity is rejected; a finished attempt takes no slot', async () => {
   const slave = openAgent({ slots: 1 });
   await slave.start();

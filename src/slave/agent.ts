@@ -16,7 +16,7 @@ import { PROTOCOL, PROTOCOL_MIN, VERSION, speaks } from '../protocol/version.ts'
 import { keyOf } from './attempt.ts';
 import type { Attempt, AttemptPorts } from './attempt.ts';
 import { makeHeld } from './held.ts';
-import type { Workspace } from './ports.ts';
+import type { AttemptKey, Workspace } from './ports.ts';
 
 const table = deriveTable<AgentContext, AgentEvent, AgentEffect>(agentMachine);
 
@@ -31,6 +31,8 @@ const PROGRESS_DELAY_MS = 10;
 /** With as many attempts at once, messages are gathered: each frame is a commit for the master. */
 const BUSY_ATTEMPTS = 8;
 const BUSY_DELAY_MS = 2;
+/** A repetition comes soon after, if at all. */
+const ASSIGNED_MAX = 1000;
 
 export interface AgentPorts extends AttemptPorts {
   random: Random;
@@ -75,6 +77,8 @@ export function makeAgent(ports: AgentPorts): Agent {
   let watchdog: Timer | undefined;
   /** When each beat that has no answer yet was sent: the lease runs from there. */
   const sentAt = new Map<number, number>();
+  /** The last attempts that were assigned on this link, also those that were refused or are over. */
+  const assigned = new Set<AttemptKey>();
   let greetedAt = 0;
   /** By the master's word; on disk, so that an earlier master's grants still find it (step 14). */
   let isDrained = false;
@@ -100,6 +104,7 @@ export function makeAgent(ports: AgentPorts): Agent {
         (connection) => {
           if (state !== 'CONNECTING') return connection.close('slave has left');
           link = connection;
+          assigned.clear();
           connection.onMessages((messages) => {
             // What was sent before the lease was over may have been taken back since.
             if (isServing() && clock.now() > leaseUntil) return silent();
@@ -313,8 +318,10 @@ export function makeAgent(ports: AgentPorts): Agent {
   function onAssign(message: Extract<ToSlave, { type: 'assign' }>): void {
     const { type: _, ...assignment } = message;
     const key = keyOf(assignment);
-    // Known: a repeated assign must not start it twice (S11).
-    if (attempts.has(key)) return;
+    // Known: a repeated assign must not start it twice (S11), nor one that was refused.
+    if (attempts.has(key) || assigned.has(key)) return;
+    assigned.add(key);
+    if (assigned.size > ASSIGNED_MAX) assigned.delete(assigned.values().next().value!);
     const { runId, attempt, token } = assignment;
     const claim = { runId, attempt, token };
     const reject = (reason: string) => send({ type: 'reject', ...claim, reason });

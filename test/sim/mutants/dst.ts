@@ -204,7 +204,7 @@ export const DST: readonly Mutant[] = [
     source: 'dst 17',
     why: 'an assignment that arrives twice is started twice',
     file: 'src/slave/agent.ts',
-    find: `    if (attempts.has(key)) return;`,
+    find: `    if (attempts.has(key) || assigned.has(key)) return;`,
     replace: ``,
     also: [
       {

@@ -56,7 +56,7 @@ export const outputOracles: MakeOracle = (sight) => {
     if (sight.nowMs - heardMs + NOTICED_MS < limitMs * 0.999) inTime.add(key);
   }
 
-  /** It is on disk by then, so that whoever tells it again tells the same. */
+  /** It is on disk by then, so that whoever tells it again tells the same, or that it is lost. */
   function checkTold(slave: SimSlave, finished: FinishedReport): void {
     const { plan, journal } = slave;
     const key = `${finished.runId}.${finished.attempt}`;
@@ -70,7 +70,7 @@ export const outputOracles: MakeOracle = (sight) => {
     const first = told.get(key);
     if (first?.slave !== slave || first.losses !== losses) {
       told.set(key, { slave, ending, losses });
-    } else if (first.ending !== ending) {
+    } else if (first.ending !== ending && finished.ending.kind !== 'lost') {
       report('S5', `${plan.name} told ${first.ending} of ${key}, and now ${ending}`);
     }
   }
