@@ -13,6 +13,7 @@ export interface Box {
 
 /** All transitions that lead from one state to one other, drawn as one arrow. */
 export interface Arrow {
+  /** '' for any state that is not done. */
   source: string;
   /** The source itself, for what stays where it is. */
   target: string;
@@ -20,20 +21,26 @@ export interface Arrow {
   transitions: number[];
 }
 
-export interface DrawnArrow extends Arrow {
-  /** Empty for one that leads to its own source: the state shows it. */
-  lines: Point[][];
-  label: Box & { text: string[] };
+export interface Picture {
+  width: number;
+  height: number;
+  /** By the path of a state; '' is the frame around all that is not done, where there is one. */
+  boxes: Record<string, Box>;
+  /** Inside a state: where what begins at any of its parts begins. */
+  dots: Record<string, Point>;
+  /** By arrow. None for one that leads to its own source: the state shows it. */
+  lines: Point[][][];
+  /** By arrow. Null where nothing is written. */
+  labels: ((Box & { text: string[] }) | null)[];
 }
 
 export interface DrawnChart {
   chart: Chart;
-  width: number;
-  height: number;
-  boxes: Record<string, Box>;
-  /** Inside a state: where what begins at any of its parts begins. */
-  dots: Record<string, Point>;
-  arrows: DrawnArrow[];
+  arrows: Arrow[];
+  /** From left to right. */
+  wide: Picture;
+  /** From top to bottom and without labels, for phones. */
+  narrow: Picture;
 }
 
 /** Whether a state is that other one or a part of it; everything is part of the machine, ''. */

@@ -10,36 +10,48 @@ interface Step {
 }
 
 /**
- * One arrow for all that leads from one state to another; and where several parts of one state lead
- * to the same place outside of it, one arrow from that state as a whole.
+ * One arrow for all that leads from one state to another; where several parts of one state lead to
+ * the same place outside of it, one arrow from that state as a whole; and where several such states
+ * lead to the same end, one arrow from all that is not done.
  */
 export function arrowsOf(chart: Chart): Arrow[] {
   const steps = chart.transitions.flatMap((_, id) => stepsOf(chart, id));
-  const outerOf = new Map(
+  const outer = new Map(
     chart.states.map(({ path, parent, type }) => [path, type === 'compound' ? path : parent]),
   );
-  const exitOf = ({ source, target }: Step) => {
-    const outer = outerOf.get(source);
-    if (outer === undefined || isWithin(target, outer)) return undefined;
-    return { outer, key: `${outer} ${target}` };
-  };
-  const sourcesByExit = new Map<string, Set<string>>();
-  for (const step of steps) {
-    const key = exitOf(step)?.key;
-    if (key === undefined) continue;
-    sourcesByExit.set(key, (sourcesByExit.get(key) ?? new Set()).add(step.source));
-  }
+  const isCompound = (path: string) => outer.get(path) === path;
+  const finals = new Set(
+    chart.states.filter(({ type }) => type === 'final').map(({ path }) => path),
+  );
+  const parts = shared(steps, ({ source, target }) => {
+    const whole = outer.get(source);
+    return whole === undefined || isWithin(target, whole) ? undefined : whole;
+  });
+  const wholes = shared(parts, ({ source, target }) =>
+    isCompound(source) && finals.has(target) ? '' : undefined,
+  );
   const arrows = new Map<string, Arrow>();
-  for (const step of steps) {
-    const exit = exitOf(step);
-    const isShared = exit !== undefined && sourcesByExit.get(exit.key)!.size > 1;
-    const source = isShared ? exit.outer : step.source;
-    const ends = `${source} ${step.target}`;
-    const arrow = arrows.get(ends) ?? { source, target: step.target, transitions: [] };
-    if (!arrow.transitions.includes(step.id)) arrow.transitions.push(step.id);
+  for (const { id, source, target } of wholes) {
+    const ends = `${source} ${target}`;
+    const arrow = arrows.get(ends) ?? { source, target, transitions: [] };
+    if (!arrow.transitions.includes(id)) arrow.transitions.push(id);
     arrows.set(ends, arrow);
   }
   return [...arrows.values()];
+}
+
+/** Steps of several sources to one target begin at what holds these, if anything does. */
+function shared(steps: readonly Step[], holderOf: (step: Step) => string | undefined): Step[] {
+  const sources = new Map<string, Set<string>>();
+  const keyOf = (step: Step) => `${holderOf(step)} ${step.target}`;
+  for (const step of steps) {
+    const key = keyOf(step);
+    sources.set(key, (sources.get(key) ?? new Set()).add(step.source));
+  }
+  return steps.map((step) => {
+    const source = holderOf(step);
+    return source === undefined || sources.get(keyOf(step))!.size < 2 ? step : { ...step, source };
+  });
 }
 
 /** One of the machine as a whole begins at each leaf that does not answer that event itself. */
@@ -58,12 +70,16 @@ function stepsOf({ states, transitions }: Chart, id: number): Step[] {
 /** More names than these are counted instead of shown. */
 const NAMES_MAX = 3;
 
-/** What makes it happen, each event once. */
+/** What makes it happen, each event once; nothing where that only repeats where it leads. */
 export function labelOf({ id: machine, transitions }: Chart, arrow: Arrow): string[] {
-  // Most are the machine's own, or of an attempt: their first word would say little.
-  const own = new RegExp(`^(?:${machine}|attempt)\\.`);
-  const names = arrow.transitions.map((id) => transitions[id]!.event.replace(own, '') || 'always');
+  // Most are the machine's own, or of an attempt or a slave: their first word would say little.
+  const spare = new RegExp(`^(?:${machine}|attempt|slave)\\.|\\.requested$`, 'g');
+  const reached = arrow.target.slice(arrow.target.lastIndexOf('.') + 1);
+  const names = arrow.transitions.map(
+    (id) => transitions[id]!.event.replace(spare, '').replace('.', ' ') || 'always',
+  );
   const distinct = [...new Set(names)];
+  if (distinct.length === 1 && distinct[0] === reached) return [];
   if (distinct.length <= NAMES_MAX) return distinct;
-  return [...distinct.slice(0, NAMES_MAX - 1), `and ${distinct.length - NAMES_MAX + 1} more`];
+  return [...distinct.slice(0, NAMES_MAX - 1), `+${distinct.length - NAMES_MAX + 1} more`];
 }

@@ -18,17 +18,29 @@ test.each(machines)('every transition of $id has an arrow', (machine) => {
   expect([...shown].sort((a, b) => a - b)).toEqual(chart.transitions.map((_, id) => id));
 });
 
-test.each(machines)('states of $id lie apart, or inside one another', async (machine) => {
-  const { boxes, width, height } = await layOut(chartOf(machine));
+const shapes = machines.flatMap((machine) =>
+  (['wide', 'narrow'] as const).map((shape) => ({ machine, id: machine.id, shape })),
+);
+
+function isApart(a: Box, b: Box): boolean {
+  return (
+    a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y
+  );
+}
+
+function holds(a: Box, b: Box): boolean {
+  return (
+    a.x <= b.x && a.y <= b.y && a.x + a.width >= b.x + b.width && a.y + a.height >= b.y + b.height
+  );
+}
+
+test.each(shapes)('$shape, states of $id lie apart or in one another', async (one) => {
+  const { boxes, width, height } = (await layOut(chartOf(one.machine)))[one.shape];
   const all = Object.entries(boxes);
-  const holds = (a: Box, b: Box) =>
-    a.x <= b.x && a.y <= b.y && a.x + a.width >= b.x + b.width && a.y + a.height >= b.y + b.height;
-  const isApart = (a: Box, b: Box) =>
-    a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
   for (const [path, box] of all) {
     expect(holds({ x: 0, y: 0, width, height }, box), path).toBe(true);
     for (const [other, inner] of all) {
-      if (path === other) continue;
+      if (path === other || path === '' || other === '') continue;
       const isPart = other.startsWith(`${path}.`);
       if (isPart) expect(holds(box, inner), `${path} holds ${other}`).toBe(true);
       else if (!path.startsWith(`${other}.`))
@@ -37,24 +49,64 @@ test.each(machines)('states of $id lie apart, or inside one another', async (mac
   }
 });
 
-test.each(machines)('lines of $id run straight, from state to state', async (machine) => {
-  const { arrows, boxes, dots } = await layOut(chartOf(machine));
-  for (const { source, target, lines } of arrows) {
+test.each(shapes)('$shape, lines of $id run straight, from state to state', async (one) => {
+  const { arrows, [one.shape]: picture } = await layOut(chartOf(one.machine));
+  for (const [index, { source, target }] of arrows.entries()) {
+    const lines = picture.lines[index]!;
     for (const line of lines) {
-      line.slice(1).forEach(([x, y], index) => {
-        const [fromX, fromY] = line[index]!;
+      line.slice(1).forEach(([x, y], corner) => {
+        const [fromX, fromY] = line[corner]!;
         expect(x === fromX || y === fromY, `${source} to ${target}`).toBe(true);
       });
     }
+    expect(lines.length === 0, `${source} to ${target}`).toBe(source === target);
     if (lines.length === 0) continue;
     const [endX, endY] = lines.at(-1)!.at(-1)!;
-    const box = boxes[target]!;
+    const box = picture.boxes[target]!;
     expect(endX).toBeGreaterThanOrEqual(box.x - 1);
     expect(endX).toBeLessThanOrEqual(box.x + box.width + 1);
     expect(endY).toBeGreaterThanOrEqual(box.y - 1);
     expect(endY).toBeLessThanOrEqual(box.y + box.height + 1);
-    expect(boxes[source] ?? dots[source]).toBeDefined();
+    expect(picture.boxes[source] ?? picture.dots[source]).toBeDefined();
   }
+});
+
+test.each(machines)('no label of $id lies on a state, a line or another label', async (machine) => {
+  const { chart, arrows, wide } = await layOut(chartOf(machine));
+  const leaves = chart.states.filter(({ type }) => type !== 'compound').map(({ path }) => path);
+  const segments = wide.lines.flatMap((lines, index) =>
+    lines.flatMap((line) =>
+      line.slice(1).map(([x, y], corner) => {
+        const [fromX, fromY] = line[corner]!;
+        const box = {
+          x: Math.min(x, fromX),
+          y: Math.min(y, fromY),
+          width: Math.abs(x - fromX),
+          height: Math.abs(y - fromY),
+        };
+        return { box, name: `${arrows[index]!.source} to ${arrows[index]!.target}` };
+      }),
+    ),
+  );
+  const labels = wide.labels.filter((label) => label !== null);
+  expect(labels.length).toBeGreaterThan(0);
+  for (const [index, label] of labels.entries()) {
+    const text = label.text.join(' ');
+    for (const path of leaves)
+      expect(isApart(label, wide.boxes[path]!), `${text}, ${path}`).toBe(true);
+    for (const { box, name } of segments)
+      expect(isApart(label, box), `${text}, ${name}`).toBe(true);
+    for (const other of labels.slice(index + 1))
+      expect(isApart(label, other), `${text}, ${other.text.join(' ')}`).toBe(true);
+  }
+});
+
+test('the run machine fits a screen and a phone', async () => {
+  const { wide, narrow } = await layOut(chartOf(runMachine));
+  // What is left of 1360 by 860 beside and under the bar, the head, the tabs and the slider.
+  expect(wide.height * Math.min(1, 1298 / wide.width)).toBeLessThan(560);
+  expect(1298 / wide.width).toBeGreaterThan(0.75);
+  expect(narrow.width).toBeLessThanOrEqual(390);
 });
 
 test('a state more is a box and its arrows more', async () => {
@@ -73,8 +125,10 @@ test('a state more is a box and its arrows more', async () => {
     },
   });
   const [old, now] = [await layOut(chartOf(before)), await layOut(chartOf(after))];
-  expect(Object.keys(old.boxes)).toEqual(['off', 'on']);
-  expect(Object.keys(now.boxes)).toEqual(['off', 'on', 'broken']);
+  for (const shape of ['wide', 'narrow'] as const) {
+    expect(Object.keys(old[shape].boxes)).toEqual(['off', 'on']);
+    expect(Object.keys(now[shape].boxes)).toEqual(['off', 'on', 'broken']);
+  }
   expect(now.arrows.length).toBe(old.arrows.length + 1);
 });
 
@@ -86,7 +140,7 @@ test('a step finds the arrow that it went along', () => {
     return arrow && `${arrow.source} ${arrow.target}`;
   };
   expect(ends('NEW', 'run.submitted', 'PENDING.queued')).toBe('NEW PENDING.queued');
-  expect(ends('RUNNING.executing', 'attempt.finished', 'COMPLETE')).toBe('RUNNING COMPLETE');
+  expect(ends('RUNNING.executing', 'attempt.finished', 'COMPLETE')).toBe(' COMPLETE');
   expect(ends('PENDING.blocked', 'run.held', 'PENDING.blocked')).toBe(
     'PENDING.blocked PENDING.blocked',
   );

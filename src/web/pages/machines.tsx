@@ -57,7 +57,7 @@ export default function MachinesPage(props: { params: Record<string, string> }) 
             </Show>
           </div>
         </Panel>
-        <div class="grid">
+        <div class="machine-lists">
           <Panel title="Population">
             <Show when={population()} fallback={<p class="soft">Not known to the master.</p>}>
               {(counts) => (

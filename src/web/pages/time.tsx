@@ -88,7 +88,7 @@ export default function TimePage() {
           </Show>
         </div>
       </Panel>
-      <div class="grid">
+      <div class="machine-lists">
         <Panel
           title="Runs"
           tools={<span class="soft number">{count(view()?.queued ?? 0)} wait for a slave</span>}

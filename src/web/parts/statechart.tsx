@@ -2,7 +2,8 @@
 import { For, Show, createMemo } from 'solid-js';
 import type { JSX } from 'solid-js';
 import { isWithin } from '../base/chart.ts';
-import type { DrawnArrow, DrawnChart, Point } from '../base/chart.ts';
+import type { Box, DrawnChart, Picture, Point } from '../base/chart.ts';
+import { isNarrow } from '../base/theme.ts';
 import '../styles/statechart.css';
 
 export interface Trail {
@@ -27,21 +28,21 @@ export function Statechart(props: {
   trail: Trail;
   hrefOf?: (path: string) => string | undefined;
 }) {
-  const order = createMemo(() =>
-    // What matters lies on top.
+  const picture = () => (isNarrow() ? props.drawn.narrow : props.drawn.wide);
+  const drawnArrows = createMemo(() =>
     props.drawn.arrows
-      .map((arrow, index) => ({ arrow, index }))
-      .filter(({ arrow }) => arrow.lines.length > 0),
+      .map((_, index) => index)
+      .filter((index) => picture().lines[index]!.length > 0),
   );
   return (
     <svg
       class="statechart"
       role={props.hrefOf ? 'group' : 'img'}
       aria-label={`The ${props.drawn.chart.id} machine${props.trail.at ? `, in ${props.trail.at}` : ''}`}
-      viewBox={`0 0 ${props.drawn.width} ${props.drawn.height}`}
-      width={props.drawn.width}
-      height={props.drawn.height}
-      style={{ 'max-width': `${Math.round(props.drawn.width * LARGER_MAX)}px` }}
+      viewBox={`0 0 ${picture().width} ${picture().height}`}
+      width={picture().width}
+      height={picture().height}
+      style={{ 'max-width': `${Math.round(picture().width * LARGER_MAX)}px` }}
     >
       <defs>
         <For each={['plain', 'taken', 'next', 'last']}>
@@ -62,23 +63,37 @@ export function Statechart(props: {
           )}
         </For>
       </defs>
+      <Show when={picture().boxes['']}>
+        {(frame) => (
+          <rect class="frame" {...rectOf(frame())} rx="12">
+            <title>all that is not done</title>
+          </rect>
+        )}
+      </Show>
       <For each={props.drawn.chart.states.filter(({ type }) => type === 'compound')}>
-        {(state) => (
-          <State drawn={props.drawn} trail={props.trail} path={state.path} type="compound" />
-        )}
+        {(state) => <State {...props} picture={picture()} path={state.path} type="compound" />}
       </For>
-      <For each={order()}>
-        {({ arrow, index }) => (
-          <ArrowLine drawn={props.drawn} arrow={arrow} kind={kindOf(props.trail, index)} />
-        )}
-      </For>
-      <For each={order()}>
-        {({ arrow, index }) => (
-          <ArrowLabel
-            arrow={arrow}
+      <For each={drawnArrows()}>
+        {(index) => (
+          <ArrowLine
+            drawn={props.drawn}
+            lines={picture().lines[index]!}
+            index={index}
             kind={kindOf(props.trail, index)}
-            times={props.trail.taken?.get(index) ?? 0}
           />
+        )}
+      </For>
+      <For each={drawnArrows()}>
+        {(index) => (
+          <Show when={picture().labels[index]}>
+            {(label) => (
+              <ArrowLabel
+                label={label()}
+                kind={kindOf(props.trail, index)}
+                times={props.trail.taken?.get(index) ?? 0}
+              />
+            )}
+          </Show>
         )}
       </For>
       <For each={props.drawn.chart.states.filter(({ type }) => type === 'compound')}>
@@ -88,20 +103,20 @@ export function Statechart(props: {
             classList={{
               'is-around': props.trail.at !== undefined && isWithin(props.trail.at, path),
             }}
-            x={props.drawn.boxes[path]!.x + 10}
-            y={props.drawn.boxes[path]!.y + 18}
+            x={picture().boxes[path]!.x + 10}
+            y={picture().boxes[path]!.y + 18}
           >
             {path.slice(path.lastIndexOf('.') + 1)}
           </text>
         )}
       </For>
-      <For each={Object.values(props.drawn.dots)}>
+      <For each={Object.values(picture().dots)}>
         {([x, y]) => <circle class="dot" cx={x} cy={y} r="4" />}
       </For>
       <For each={props.drawn.chart.states.filter(({ type }) => type !== 'compound')}>
         {({ path, type }) => (
           <Linked href={props.hrefOf?.(path)}>
-            <State drawn={props.drawn} trail={props.trail} path={path} type={type} />
+            <State {...props} picture={picture()} path={path} type={type} />
           </Linked>
         )}
       </For>
@@ -130,21 +145,22 @@ function kindOf({ last, taken, next }: Trail, index: number): Kind {
   return next?.has(index) ? 'next' : 'plain';
 }
 
-function ArrowLine(props: { drawn: DrawnChart; arrow: DrawnArrow; kind: Kind }) {
+function ArrowLine(props: { drawn: DrawnChart; lines: Point[][]; index: number; kind: Kind }) {
+  const arrow = () => props.drawn.arrows[props.index]!;
   const events = () =>
-    props.arrow.transitions.map((id) => {
+    arrow().transitions.map((id) => {
       const { event, guard } = props.drawn.chart.transitions[id]!;
       return `${event || 'always'}${guard ? ` [${guard}]` : ''}`;
     });
   return (
     <g
       class={`arrow is-${props.kind}`}
-      data-transitions={props.arrow.transitions.join(' ')}
-      data-source={props.arrow.source}
-      data-target={props.arrow.target}
+      data-transitions={arrow().transitions.join(' ')}
+      data-source={arrow().source}
+      data-target={arrow().target}
     >
-      <title>{`${props.arrow.source} → ${props.arrow.target}\n${events().join('\n')}`}</title>
-      <For each={props.arrow.lines}>
+      <title>{`${arrow().source || 'not done'} → ${arrow().target}\n${events().join('\n')}`}</title>
+      <For each={props.lines}>
         {(line) => (
           <>
             <path class="reach" d={pathOf(line)} />
@@ -156,22 +172,30 @@ function ArrowLine(props: { drawn: DrawnChart; arrow: DrawnArrow; kind: Kind }) 
   );
 }
 
-function ArrowLabel(props: { arrow: DrawnArrow; kind: Kind; times: number }) {
+function ArrowLabel(props: {
+  label: NonNullable<Picture['labels'][number]>;
+  kind: Kind;
+  times: number;
+}) {
   const lines = () => {
-    const { text } = props.arrow.label;
-    return props.times > 1 ? [...text.slice(0, -1), `${text.at(-1)} ×${props.times}`] : text;
+    const { text } = props.label;
+    return props.times > 1 ? [...text.slice(0, -1), `${text.at(-1)}\u2009×${props.times}`] : text;
   };
   return (
     <text class={`arrow-label is-${props.kind}`} aria-hidden="true">
       <For each={lines()}>
         {(line, index) => (
-          <tspan x={props.arrow.label.x} y={props.arrow.label.y + 10.5 + index() * 14}>
+          <tspan x={props.label.x} y={props.label.y + 10 + index() * 13}>
             {line}
           </tspan>
         )}
       </For>
     </text>
   );
+}
+
+function rectOf({ x, y, width, height }: Box) {
+  return { x, y, width, height };
 }
 
 /** Orthogonal lines with their corners rounded a little. */
@@ -195,8 +219,14 @@ function pathOf(points: readonly Point[]): string {
   return text;
 }
 
-function State(props: { drawn: DrawnChart; trail: Trail; path: string; type: string }) {
-  const box = () => props.drawn.boxes[props.path]!;
+function State(props: {
+  drawn: DrawnChart;
+  picture: Picture;
+  trail: Trail;
+  path: string;
+  type: string;
+}) {
+  const box = () => props.picture.boxes[props.path]!;
   const key = () => props.path.slice(props.path.lastIndexOf('.') + 1);
   const isAt = () => props.trail.at === props.path;
   const isAround = () => props.trail.at !== undefined && isWithin(props.trail.at, props.path);
@@ -230,7 +260,7 @@ function State(props: { drawn: DrawnChart; trail: Trail; path: string; type: str
           rx="10"
         />
       </Show>
-      <rect class="box" x={box().x} y={box().y} width={box().width} height={box().height} rx="8" />
+      <rect class="box" {...rectOf(box())} rx="8" />
       <Show when={props.type !== 'compound'}>
         <text
           x={box().x + box().width / 2}

@@ -47,7 +47,7 @@ export function MachineTab(props: { source: RunSource; travel: Travel }) {
           )}
         </Show>
       </Panel>
-      <div class="grid machine-side">
+      <div class="machine-side">
         <Panel
           title="Messages"
           tools={
@@ -70,10 +70,8 @@ export function MachineTab(props: { source: RunSource; travel: Travel }) {
             onPick={(index) => props.travel.goTo(index)}
           />
         </Panel>
-        <div class="columns">
-          <Context travel={props.travel} />
-          <Next next={next()} step={props.travel.step()} />
-        </div>
+        <Context travel={props.travel} />
+        <Next next={next()} step={props.travel.step()} />
       </div>
     </div>
   );
