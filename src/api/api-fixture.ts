@@ -200,7 +200,7 @@ function runAnswers(asked: Asked[], note: Note) {
       return requests.map(({ key }, index) => ({ runId: `r${index + 1}`, created: key !== 'old' }));
     },
     getRun: note('getRun', run),
-    listRuns: note('listRuns', [run]),
+    listRuns: note('listRuns', { runs: [run], next: 'r0' }),
     getRequest: note('getRequest', runRequest.parse({ argv: ['true'], env: { SECRET: 'x' } })),
     history: note('history', [event(1)]),
     async waitRun(id: string, waitMs: number) {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readExport } from '../protocol/history-export.ts';
 import { SCOPES } from '../protocol/http.ts';
 import {
+  AT,
   BUNDLE_ID,
   chart,
   cluster,
@@ -59,10 +60,22 @@ const CASES: Record<string, Case> = {
     answer: { runId: 'r1', created: true },
   },
   'GET /api/runs': {
-    path: '/api/runs?state=pending,running&slave=s1&job=j1&name=n&limit=5&before=r9',
+    path: `/api/runs?state=pending,running&slave=s1&job=j1&name=n&is=queued&exit=2&since=${AT}&text=a&text=b&scan=9&limit=5&before=r9`,
     asked: [
       'listRuns',
-      { state: ['PENDING', 'RUNNING'], slave: 's1', job: 'j1', name: 'n', limit: 5, before: 'r9' },
+      {
+        state: ['PENDING', 'RUNNING'],
+        slave: 's1',
+        job: 'j1',
+        name: 'n',
+        is: 'queued',
+        exit: 2,
+        since: AT,
+        text: ['a', 'b'],
+        scan: 9,
+        limit: 5,
+        before: 'r9',
+      },
     ],
     answer: [run],
   },
@@ -275,6 +288,11 @@ test.each(Object.entries(CASES))(
     else if (given.answer !== undefined) expect(JSON.parse(answer.text)).toEqual(given.answer);
   },
 );
+
+test('a search that stopped early says where to go on', async () => {
+  const { headers } = await open.ask('/api/runs?scan=1');
+  expect(headers['runyard-next']).toBe('r0');
+});
 
 const OPERATE = ['operate'];
 const READ = ['read', 'slave'];

@@ -15,6 +15,7 @@ import type { OutputKeeper } from './outputs.ts';
 import type { RunRecord } from './records.ts';
 import { historyOf, jobStatusOf, slaveStatusOf, statusOf } from './status.ts';
 import type { BlobStore, StateStore } from './store/port.ts';
+import { searchRuns } from './run-search.ts';
 import { bundleKey, makeSubmit } from './submit.ts';
 import type { Feed } from './feed.ts';
 import { makeWatch } from './watch.ts';
@@ -119,19 +120,8 @@ function runRoutes({ yard, archive, clock, baseUrl }: ServicePorts, submit: Subm
     getRun,
     getRequest,
     waitRun,
-    async listRuns({ state, slave, job, name, limit, before }: RunQuery) {
-      const found: RunStatus[] = [];
-      for await (const run of archive.newestFirst(before)) {
-        const [outer] = run.state.split('.');
-        if (state && !(state as string[]).includes(outer!)) continue;
-        if (slave !== undefined && run.context.slave !== slave) continue;
-        if (job !== undefined && run.facts.job !== job) continue;
-        if (name !== undefined && !run.facts.name?.includes(name)) continue;
-        found.push(statusOf(run, baseUrl()));
-        if (found.length >= limit) break;
-      }
-      return found;
-    },
+    listRuns: (query: RunQuery) =>
+      searchRuns(archive.newestFirst(query.before), query, (run) => statusOf(run, baseUrl())),
     async history(runId: string) {
       return (await archive.historyOf(await getRecord(runId))).map(historyOf);
     },

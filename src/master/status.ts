@@ -58,7 +58,7 @@ export function statusOf(run: RunRecord, baseUrl: string): RunStatus {
   return compact(status) as RunStatus;
 }
 
-function exitCodeOf({ context: { ending } }: RunRecord): number | undefined {
+export function exitCodeOf({ context: { ending } }: RunRecord): number | undefined {
   if (ending?.kind === 'exited') return ending.code;
   return ending?.kind === 'signalled' ? 128 + signalNumber(ending.signal) : undefined;
 }

@@ -37,7 +37,19 @@ export const runQuery = z.object({
   slave: z.string().optional(),
   job: z.string().optional(),
   name: z.string().optional(),
+  /** The substate. */
+  is: z.string().optional(),
+  exit: z.coerce.number().int().min(0).optional(),
+  /** Only runs created then or later. */
+  since: z.iso.datetime().optional(),
+  /** Each is somewhere in the id, the names, the reason or the error, whatever the case. */
+  text: z
+    .union([z.string(), z.array(z.string()).max(20)])
+    .transform((text) => [text].flat())
+    .optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(50),
+  /** Looks at no more runs than so many; by default, at all. */
+  scan: z.coerce.number().int().min(1).optional(),
   /** Runs older than this one: the last id of the page before. */
   before: runId.optional(),
 });

@@ -106,6 +106,12 @@ export interface Devtools {
   ) => Promise<Watcher>;
 }
 
+export interface RunPage {
+  runs: RunStatus[];
+  /** Where to go on, as `before`: the search stopped there because it had looked at enough. */
+  next?: string;
+}
+
 export interface MasterService extends Devtools {
   authenticate: (token: string | undefined, remote: string) => Promise<Principal>;
 
@@ -118,7 +124,7 @@ export interface MasterService extends Devtools {
   abortJob: (jobId: string, by: Principal, why: string) => Promise<JobStatus>;
 
   getRun: (runId: string) => Promise<RunStatus>;
-  listRuns: (query: RunQuery) => Promise<RunStatus[]>;
+  listRuns: (query: RunQuery) => Promise<RunPage>;
   getRequest: (runId: string) => Promise<RunRequest>;
   history: (runId: string) => Promise<HistoryEvent[]>;
   /** Resolves with the status when it is done, or as it is after `waitMs`. */

@@ -15,6 +15,9 @@ const waitQuery = z.object({ ms: z.coerce.number().int().min(0).max(600_000).def
 const requests = z.array(runRequest).min(1).max(5000);
 const submitted = z.object({ runId: z.string(), created: z.boolean() });
 
+/** Where to go on, as `before`: absent where all that fits was found, or `limit` of it. */
+const NEXT_HEADER = 'runyard-next';
+
 const idOf = (call: Call) => paramsOf(call, idParam).id;
 
 export const runs: Route[] = [
@@ -40,10 +43,15 @@ export const runs: Route[] = [
     method: 'GET',
     path: '/api/runs',
     scope: 'read',
-    summary: 'Lists runs, newest first; qualifiers are ANDed.',
+    summary:
+      'Lists runs, newest first; qualifiers are ANDed. Where `scan` ended it, `runyard-next` says where to go on.',
     query: runQuery,
     answer: z.array(runStatus),
-    handle: (call) => call.service.listRuns(queryOf(call, runQuery)),
+    async handle(call) {
+      const { runs: found, next } = await call.service.listRuns(queryOf(call, runQuery));
+      if (next !== undefined) void call.reply.header(NEXT_HEADER, next);
+      return found;
+    },
   },
   {
     method: 'GET',

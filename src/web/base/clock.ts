@@ -43,6 +43,11 @@ export function parseInstant(text: string): number {
   return Date.parse(text);
 }
 
+/** As the master reads and writes it. */
+export function formatInstant(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
 /** `12:01:03.221` in the time zone of who looks. */
 export function clockTime(ms: number, withMs = false): string {
   const date = new Date(ms);

@@ -70,8 +70,20 @@ export default function RunsPage() {
           heightMax={Math.max(360, window.innerHeight - 190)}
           onEnd={list.more}
           hasKeys
-          empty={list.isLoading() ? 'Loading…' : <Nothing />}
+          empty={list.isLoading() ? 'Searching…' : list.searchedTo() ? 'None so far.' : <Nothing />}
         />
+        <Show when={list.searchedTo()}>
+          {(id) => (
+            <p class="bar searched" data-searched-to={id()}>
+              <span class="soft">
+                Searched down to <RunLink id={id()} />; there are older runs.
+              </span>
+              <button onClick={list.more} disabled={list.isLoading()}>
+                {list.isLoading() ? 'Searching…' : 'Search on'}
+              </button>
+            </p>
+          )}
+        </Show>
       </section>
     </div>
   );

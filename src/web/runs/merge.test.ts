@@ -31,7 +31,7 @@ test('an event changes the state of its row alone', () => {
 test('the newest replace what they are about, and nothing older is lost', () => {
   const before = [run('c'), run('b'), run('a')];
   const newest = [run('d'), run('c', { state: 'RUNNING' })];
-  expect(withNewest(before, newest).map(({ runId, state }) => `${runId} ${state}`)).toEqual([
+  expect(withNewest(before, newest, 'c').map(({ runId, state }) => `${runId} ${state}`)).toEqual([
     'd PENDING',
     'c RUNNING',
     'b PENDING',
@@ -39,6 +39,13 @@ test('the newest replace what they are about, and nothing older is lost', () => 
   ]);
 });
 
+test('what the newest do not reach down to stays', () => {
+  const ids = (downTo: string) =>
+    withNewest([run('c'), run('a')], [run('d')], downTo).map(({ runId }) => runId);
+  expect(ids('b')).toEqual(['d', 'a']);
+  expect(ids('')).toEqual(['d']);
+});
+
 test('a list that holds no more of its kind becomes empty', () => {
-  expect(withNewest([run('a')], [])).toEqual([]);
+  expect(withNewest([run('a')], [], '')).toEqual([]);
 });

@@ -2,14 +2,14 @@
 import type { HistoryEvent } from '../../protocol/http.ts';
 import type { RunStatus } from '../../protocol/run.ts';
 
-/** The newest as they are now, then what is known of those before them. */
+/** The newest as they are now, down to that id; then what is known of those before it. */
 export function withNewest(
   before: readonly RunStatus[],
   newest: readonly RunStatus[],
+  downTo: string,
 ): readonly RunStatus[] {
   const isNew = new Set(newest.map(({ runId }) => runId));
-  const last = newest.at(-1)?.runId ?? '';
-  const between = before.filter(({ runId }) => !isNew.has(runId) && runId < last);
+  const between = before.filter(({ runId }) => !isNew.has(runId) && runId < downTo);
   return [...newest, ...between];
 }
 

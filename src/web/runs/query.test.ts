@@ -15,20 +15,21 @@ const run: RunStatus = {
   createdAt: '2026-11-21T11:30:00.000Z',
 };
 
-test('qualifiers that the master knows are asked of it', () => {
-  const query = parseQuery('state:failed,aborted slave:s7 job:j1 name:"unit tests" more', NOW);
-  expect(pathOf(query)).toBe('/api/runs?state=FAILED%2CABORTED&slave=s7&job=j1&name=unit+tests');
-  expect(query.words).toEqual(['more']);
+test('all that is typed is asked of the master', () => {
+  const query = parseQuery('state:failed,aborted slave:s7 job:j1 name:"unit tests" More', NOW);
+  expect(pathOf(query)).toBe(
+    '/api/runs?state=FAILED%2CABORTED&slave=s7&job=j1&name=unit+tests&text=more',
+  );
   expect(query.faults).toEqual([]);
+  expect(pathOf(parseQuery('is:held exit:2 since:1h a "b c"', NOW))).toBe(
+    '/api/runs?is=held&exit=2&since=2026-11-21T11%3A00%3A00.000Z&text=a&text=b+c',
+  );
 });
 
-test('the rest is looked at here', () => {
-  expect(fitsQuery(run, parseQuery('since:1h tests EXEC', NOW))).toBe(true);
-  expect(fitsQuery(run, parseQuery('since:15m', NOW))).toBe(false);
-  expect(fitsQuery(run, parseQuery('since:2026-11-21T11:00:00Z', NOW))).toBe(true);
-  expect(fitsQuery(run, parseQuery('"unit tests"', NOW))).toBe(true);
-  expect(fitsQuery(run, parseQuery('exit:1', NOW))).toBe(false);
+test('what left the state that was asked for is shown no longer', () => {
+  expect(fitsQuery(run, parseQuery('state:failed', NOW))).toBe(true);
   expect(fitsQuery(run, parseQuery('state:running', NOW))).toBe(false);
+  expect(fitsQuery(run, parseQuery('is:queued', NOW))).toBe(false);
 });
 
 test('what cannot be read is said', () => {

@@ -1,11 +1,10 @@
-/** What is typed into the search of runs: qualifiers that the master knows, and some of our own. */
+/** What is typed into the search of runs, and how it is asked of the master. */
 import type { RunStatus } from '../../protocol/run.ts';
-import { parseInstant } from '../base/clock.ts';
+import { formatInstant, parseInstant } from '../base/clock.ts';
 import { parseDuration } from '../base/text.ts';
 import { STATES } from '../base/words.ts';
 
 export interface RunsQuery {
-  /** Asked of the master. */
   state?: string;
   slave?: string;
   job?: string;
@@ -14,7 +13,7 @@ export interface RunsQuery {
   sinceMs?: number;
   exit?: number;
   substate?: string;
-  /** All of these, somewhere in it. */
+  /** In lower case: all of these, somewhere in it. */
   words: readonly string[];
   /** What could not be read. */
   faults: readonly string[];
@@ -73,23 +72,19 @@ export function parseQuery(text: string, now: number): RunsQuery {
 }
 
 /** What is asked of the master. */
-export function pathOf({ state, slave, job, name }: RunsQuery): string {
+export function pathOf({ state, slave, job, name, exit, sinceMs, ...rest }: RunsQuery): string {
   const query = new URLSearchParams();
-  for (const [key, value] of Object.entries({ state, slave, job, name })) {
+  const since = sinceMs === undefined ? undefined : formatInstant(sinceMs);
+  const asked = { state, is: rest.substate, slave, job, name, exit: exit?.toString(), since };
+  for (const [key, value] of Object.entries(asked)) {
     if (value !== undefined) query.set(key, value);
   }
+  for (const word of rest.words) query.append('text', word);
   return `/api/runs?${query}`;
 }
 
-/** What the master does not look at. Live events also change the state of what it answered. */
-export function fitsQuery(run: RunStatus, query: RunsQuery): boolean {
-  if (query.state !== undefined && !query.state.split(',').includes(run.state)) return false;
-  if (query.sinceMs !== undefined && parseInstant(run.createdAt) < query.sinceMs) return false;
-  if (query.exit !== undefined && run.exitCode !== query.exit) return false;
-  if (query.substate !== undefined && run.substate !== query.substate) return false;
-  if (query.words.length === 0) return true;
-  const text = [run.runId, run.name, run.slave, run.reason, run.error, run.requestor, run.job]
-    .join(' ')
-    .toLowerCase();
-  return query.words.every((word) => text.includes(word));
+/** Live events change the state of what the master answered. */
+export function fitsQuery(run: RunStatus, { state, substate }: RunsQuery): boolean {
+  if (state !== undefined && !state.split(',').includes(run.state)) return false;
+  return substate === undefined || run.substate === substate;
 }

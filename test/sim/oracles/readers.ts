@@ -80,7 +80,7 @@ export const readerOracles: MakeOracle = (sight) => {
 
   async function list(service: MasterService): Promise<void> {
     const before = [...mirror.runs.keys()];
-    const told = (await service.listRuns({ limit: ALL })).map(({ runId }) => runId);
+    const told = (await service.listRuns({ limit: ALL })).runs.map(({ runId }) => runId);
     const ids = new Set(told);
     for (const id of before) if (!ids.has(id)) report('S32', `run ${id} is not listed`);
     if (ids.size < told.length) {
