@@ -1,4 +1,4 @@
-/** Light or dark, as the system has it or as was chosen here; and how wide the window is. */
+/** Light or dark: as the system has it, or as was chosen here. */
 import { createSignal } from 'solid-js';
 
 const KEY = 'runyard.theme';
@@ -10,12 +10,6 @@ const [theme, setThemeSignal] = createSignal<Theme>(
   chosen === 'light' || chosen === 'dark' ? chosen : system.matches ? 'dark' : 'light',
 );
 export { theme };
-
-const phone = window.matchMedia('(max-width: 700px)');
-const [isNarrow, setIsNarrow] = createSignal(phone.matches);
-phone.addEventListener('change', ({ matches }) => setIsNarrow(matches));
-/** Whether the window is as narrow as a phone. */
-export { isNarrow };
 
 export function startTheme(): void {
   document.documentElement.dataset['theme'] = theme();

@@ -3,7 +3,7 @@ import { For, Show, createMemo } from 'solid-js';
 import type { JSX } from 'solid-js';
 import { isWithin } from '../base/chart.ts';
 import type { Box, DrawnChart, Picture, Point } from '../base/chart.ts';
-import { isNarrow } from '../base/theme.ts';
+import { useMedia } from './table.tsx';
 import '../styles/statechart.css';
 
 export interface Trail {
@@ -22,12 +22,14 @@ export interface Trail {
 
 /** A small chart is not blown up to fill its panel. */
 const LARGER_MAX = 1.2;
+const PHONE = '(max-width: 700px)';
 
 export function Statechart(props: {
   drawn: DrawnChart;
   trail: Trail;
   hrefOf?: (path: string) => string | undefined;
 }) {
+  const isNarrow = useMedia(PHONE);
   const picture = () => (isNarrow() ? props.drawn.narrow : props.drawn.wide);
   const drawnArrows = createMemo(() =>
     props.drawn.arrows

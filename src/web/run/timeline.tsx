@@ -3,7 +3,7 @@ import { For, Show, createMemo } from 'solid-js';
 import type { WhyAnswer } from '../../protocol/http.ts';
 import { segment } from '../base/api.ts';
 import { clockTime, parseInstant } from '../base/clock.ts';
-import { duration } from '../base/text.ts';
+import { duration, plural } from '../base/text.ts';
 import { useAnswer, useNow } from '../base/use.ts';
 import { isDone } from '../base/words.ts';
 import { Badge, Facts, Panel, RunLink, SlaveLink } from '../parts/basics.tsx';
@@ -17,6 +17,10 @@ export default function TimelineTab(props: { source: RunSource; travel: Travel }
   const isLive = () => props.source.isOnline && !isDone(steps().at(-1)?.after ?? 'NEW');
   const endMs = () => (isLive() ? now() : parseInstant(steps().at(-1)?.at ?? ''));
   const rows = createMemo(() => attemptRows(steps(), endMs(), props.source.base));
+  /** Where it stood, in the order in which it came there. */
+  const stood = createMemo(() =>
+    [...new Set(steps().map(({ after }) => after))].filter((state) => !isDone(state)),
+  );
   return (
     <div class="grid">
       <Show when={props.source.isOnline && props.source.run()?.state === 'PENDING'}>
@@ -32,9 +36,7 @@ export default function TimelineTab(props: { source: RunSource; travel: Travel }
             hasNow={isLive()}
           />
         </Show>
-        <Legend
-          states={['PENDING.queued', 'PENDING.assigned', 'RUNNING.executing', 'PENDING.backoff']}
-        />
+        <Legend states={stood()} />
       </Panel>
       <div class="columns">
         <Panel title="Where its time went">
@@ -127,7 +129,7 @@ function Why(props: { id: string }) {
             </Show>
             <Show when={answer().decisions.length > 0}>
               <details>
-                <summary>{answer().decisions.length} decisions on record</summary>
+                <summary>{plural(answer().decisions.length, 'decision')} on record</summary>
                 <ul class="plain-list">
                   <For each={answer().decisions}>
                     {(decision) => (
