@@ -54,9 +54,12 @@ export async function openYard(
     ...yard,
     ...seen,
     browser,
-    async restartMaster() {
+    async killMaster() {
       master.child.kill('SIGKILL');
       await master.ended;
+    },
+    /** Resolves once it answers. */
+    async bringBackMaster() {
       master = await startMaster();
     },
     async submit(...requests: RunRequestInput[]): Promise<string[]> {

@@ -1,9 +1,16 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Page } from 'playwright-core';
 import { chartOf } from '../../src/machines/chart.ts';
 import { runMachine } from '../../src/machines/run.ts';
 import { browserTest, openYard, untilState } from './kit.ts';
 import type { BrowserYard } from './kit.ts';
+
+/** Limits that people were promised. */
+const SHOWN_WITHIN_MS = 500;
+const BACK_WITHIN_MS = 5000;
 
 let yard: BrowserYard | undefined;
 
@@ -36,16 +43,34 @@ browserTest('one leaf is active, the one that the API says', async () => {
   await page.context().close();
 });
 
-browserTest('an end shows without a reload', async () => {
-  const [id] = await yard!.submit({ argv: ['sh', '-c', 'while [ ! -e go ]; do sleep 0.05; done'] });
+browserTest('an end shows within half a second, without a reload', async () => {
+  const gate = join(mkdtempSync(join(tmpdir(), 'runyard-gate-')), 'go');
+  const [id] = await yard!.submit({
+    argv: ['sh', '-c', `while [ ! -e ${gate} ]; do sleep 0.02; done; exit 0`],
+  });
   await untilState(yard!, id!, 'executing');
   const page = await open(id!);
-  await page.evaluate(() => Object.assign(globalThis, { sameDocument: true }));
-  await yard!.client.abortRun(id!, 'enough');
-  await page.waitForSelector('[data-state="ABORTED"][data-active]');
+  await page.evaluate(() => {
+    Object.assign(globalThis, { sameDocument: true });
+    new MutationObserver((_, observer) => {
+      if (!document.querySelector('[data-state="COMPLETE"][data-active]')) return;
+      observer.disconnect();
+      Object.assign(globalThis, { completeAt: Date.now() });
+    }).observe(document.body, { subtree: true, childList: true, attributes: true });
+  });
+  writeFileSync(gate, '');
+  await page.waitForSelector('[data-state="COMPLETE"][data-active]');
+  const { state, exitCode, finishedAt } = await yard!.client.getRun(id!);
+  expect([state, exitCode]).toEqual(['COMPLETE', 0]);
+  const shownAt = await page.evaluate(
+    () => (globalThis as unknown as { completeAt: number }).completeAt,
+  );
+  // Both clocks are this machine's.
+  expect(shownAt - Date.parse(finishedAt!)).toBeLessThan(SHOWN_WITHIN_MS);
   expect(await page.evaluate(() => 'sameDocument' in globalThis)).toBe(true);
-  expect(await page.locator('.run-head .badge').innerText()).toContain('ABORTED');
+  expect(await page.locator('.run-head .badge').innerText()).toContain('COMPLETE');
   await page.context().close();
+  rmSync(dirname(gate), { recursive: true, force: true });
 });
 
 browserTest('an address that was copied shows the same step, state and context', async () => {
@@ -66,20 +91,24 @@ browserTest('an address that was copied shows the same step, state and context',
 });
 
 browserTest('events leave the viewed step alone, and one press is back to live', async () => {
-  const [id] = await yard!.submit({ argv: ['true'], held: true });
+  const [id] = await yard!.submit({ argv: ['true'], held: true, labels: { no: 'such' } });
   const page = await open(id!);
   await page.keyboard.press('Home');
   const address = page.url();
+  const stood = [await activeOf(page), await contextOf(page)];
+  const before = (await yard!.client.history(id!)).length;
   for (let i = 0; i < 25; i++) {
-    await yard!.client.releaseRun(id!).catch(() => undefined);
-    await yard!.client.holdRun(id!, String(i)).catch(() => undefined);
+    await yard!.client.releaseRun(id!);
+    await yard!.client.holdRun(id!, String(i));
   }
   const count = (await yard!.client.history(id!)).length;
+  expect(count - before).toBe(50);
   await page.waitForFunction(
     (all) => document.querySelector('[data-step]')?.textContent?.includes(`/${all} `),
     count,
   );
   expect(await stepOf(page)).toBe('1');
+  expect([await activeOf(page), await contextOf(page)]).toEqual(stood);
   expect(page.url()).toBe(address);
   await page.getByRole('button', { name: 'Back to live' }).click();
   expect(await stepOf(page)).toBe(String((await yard!.client.history(id!)).length));
@@ -119,14 +148,21 @@ browserTest('heartbeats are one arrow, and each its own on demand', async () => 
   await page.context().close();
 });
 
-browserTest('no secret of a run is on its pages', async () => {
+browserTest('no secret of a run is on its pages or in its export', async () => {
   const [id] = await yard!.submit({ argv: ['true'], env: { SECRET: 'xyzzy' } });
   await untilState(yard!, id!, 'COMPLETE');
-  for (const tab of ['timeline', 'machine', 'events', 'raw']) {
+  for (const tab of ['timeline', 'log', 'machine', 'events', 'results', 'raw']) {
     const { page } = await yard!.look(`/runs/${id}/${tab}`);
     await page.waitForSelector('.run-command');
     await page.waitForTimeout(300);
-    expect(await page.content()).not.toContain('xyzzy');
+    expect(await page.content(), tab).not.toContain('xyzzy');
+    if (tab === 'raw') {
+      const saving = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'Export its history' }).click();
+      const exported = readFileSync(await (await saving).path(), 'utf8');
+      expect(exported).toContain(id);
+      expect(exported).not.toContain('xyzzy');
+    }
     await page.context().close();
   }
 });
@@ -137,8 +173,12 @@ browserTest('a master that was killed is come back to, with nothing twice', asyn
   const page = await open(id!);
   const steps = () => page.locator('[data-step]').innerText();
   const before = (await yard!.client.history(id!)).map(({ seq }) => seq);
-  await yard!.restartMaster();
+  await yard!.killMaster();
+  await page.waitForSelector('[data-live="false"]');
+  await yard!.bringBackMaster();
+  const readyAt = Date.now();
   await page.waitForSelector('[data-live="true"]');
+  expect(Date.now() - readyAt).toBeLessThan(BACK_WITHIN_MS);
   const after = (await yard!.client.history(id!)).map(({ seq }) => seq);
   expect(after.slice(0, before.length)).toEqual(before);
   await page.waitForFunction(
@@ -147,6 +187,12 @@ browserTest('a master that was killed is come back to, with nothing twice', asyn
   );
   expect(await steps()).toContain(`/${(await yard!.client.history(id!)).length} `);
   expect(new Set(after).size).toBe(after.length);
+  await page.locator('nav[aria-label="Of the run"] a', { hasText: 'Events' }).click();
+  await page.waitForSelector('[data-event]');
+  const shown = await page.$$eval('[data-seq]', (all) =>
+    all.map((row) => Number(row.getAttribute('data-seq'))),
+  );
+  expect(shown).toEqual(after);
   await page.context().close();
 });
 

@@ -85,6 +85,7 @@ function Event(props: { step: RunStep; times: number; base: string; isAt: boolea
     <li
       classList={{ 'is-at': props.isAt, 'is-noise': props.step.noise === true }}
       data-event={props.step.type}
+      data-seq={props.step.noise ? undefined : props.step.seq}
     >
       <button class="event-line" aria-expanded={isOpen()} onClick={() => setOpen(!isOpen())}>
         <span class="soft number">{props.step.noise ? '·' : props.step.n}</span>
