@@ -149,3 +149,39 @@ browserTest('a line that comes after a long silence is shown', async () => {
   await yard!.client.abortRun(id!, 'test over');
   await page.context().close();
 });
+
+browserTest('w wraps long lines, and the last of them can be seen to its end', async () => {
+  const [id] = await yard!.submit({
+    argv: ['sh', '-c', 'for i in $(seq 1 300); do printf "%d %0900d end\\n" $i 0; done; echo last'],
+  });
+  await untilState(yard!, id!, 'COMPLETE');
+  const page = await open(id!);
+  await untilLines(page, 301);
+  const heightOf = (line: number) =>
+    page.$eval(`[data-line="${line}"]`, (element) => element.getBoundingClientRect().height);
+  await page.keyboard.press('Home');
+  await page.waitForSelector('[data-line="1"]');
+  expect(await heightOf(1)).toBe(20);
+  await page.keyboard.press('w');
+  await page.waitForSelector('.is-wrapped');
+  expect(await heightOf(1)).toBeGreaterThan(60);
+  const isInSight = (line: number) =>
+    page.$eval(`[data-line="${line}"]`, (element) => {
+      const box = element.getBoundingClientRect();
+      const view = element.closest('.log-scroll')!.getBoundingClientRect();
+      return box.top >= view.top - 1 && box.bottom <= view.bottom + 1;
+    });
+  expect(await isInSight(1)).toBe(true);
+  const width = await page.$eval('.log-scroll', ({ scrollWidth, clientWidth }) => [
+    scrollWidth,
+    clientWidth,
+  ]);
+  expect(width[0]).toBe(width[1]);
+  await page.keyboard.press('End');
+  await page.waitForSelector('[data-line="301"]');
+  expect(await isInSight(301)).toBe(true);
+  expect(await isInSight(300)).toBe(true);
+  await page.keyboard.press('w');
+  await page.waitForSelector('.is-wrapped', { state: 'detached' });
+  await page.context().close();
+});

@@ -21,6 +21,7 @@ const NARROW = '(max-width: 720px)';
 export function useWindow(options: { count: () => number; rowHeight: number }) {
   const [top, setTop] = createSignal(0);
   const [height, setHeight] = createSignal(600);
+  const [width, setWidth] = createSignal(600);
   const full = () => options.count() * options.rowHeight;
   const total = () => Math.min(full(), HEIGHT_MAX);
   /** Rows pass by faster than pixels where there are more rows than pixels. */
@@ -39,11 +40,15 @@ export function useWindow(options: { count: () => number; rowHeight: number }) {
     if (!scroller) return;
     setTop(scroller.scrollTop);
     setHeight(scroller.clientHeight);
+    setWidth(scroller.clientWidth);
   };
   return {
     first,
     last,
     total,
+    /** Of what is seen, in pixels. */
+    width,
+    height,
     /** The row at the top of what is seen. */
     firstSeen: () => Math.floor((top() * factor()) / options.rowHeight),
     yOf: (row: number) => row * options.rowHeight - top() * factor() + top(),

@@ -21,19 +21,23 @@ import { useWindow } from '../parts/table.tsx';
 import type { Piece, Style } from './ansi.ts';
 import { useLog } from './log-source.ts';
 import { useFinder } from './log-finder.ts';
+import { lastScreen } from './wrap.ts';
 import { isOver } from './source.ts';
 import type { RunSource } from './source.ts';
 import '../styles/log.css';
 
 const ROW = 20;
+/** Of the column of numbers, and of one character at least: pixels. */
+const NUMBER_WIDTH = 82;
+const COLUMN_WIDTH = 7.6;
 const STREAMS = ['combined', 'stdout', 'stderr'];
 
 export default function LogTab(props: { source: RunSource }) {
   const view = useLogView(props.source);
-  const { log, rows, finder } = view;
+  const { log, rows, finder, wraps } = view;
   const drawn = createMemo(() => {
     log.version();
-    const first = rows.first();
+    const first = wraps() ? rows.firstSeen() : rows.first();
     return log
       .text()
       .draw(first, rows.last())
@@ -45,6 +49,7 @@ export default function LogTab(props: { source: RunSource }) {
       <Fault error={log.error()} />
       <div
         class="log-scroll"
+        classList={{ 'is-wrapped': wraps() }}
         tabIndex={0}
         role="region"
         aria-label="Lines"
@@ -57,7 +62,7 @@ export default function LogTab(props: { source: RunSource }) {
               <Line
                 pieces={pieces}
                 number={line + 1}
-                y={rows.yOf(line)}
+                y={rows.yOf(wraps() ? rows.firstSeen() : line)}
                 isLinked={isBetween(view.linked(), line + 1)}
                 isFound={finder.at() === line}
                 onPick={(isEnd) => view.pick(line + 1, isEnd)}
@@ -89,7 +94,24 @@ function useLogView(source: RunSource) {
     attempt() > 0 ? { id: source.id, stream: stream(), attempt: attempt() } : undefined,
   );
   const lines = createMemo(() => (log.version(), log.text().lines));
-  const rows = useWindow({ count: lines, rowHeight: ROW });
+  const [wraps, setWraps] = createSignal(false);
+  const rows = useWindow({
+    // Wrapped, one scrolls from line to line, until the last screenful.
+    count: () => (wraps() ? endOfWrapped() : lines()),
+    rowHeight: ROW,
+  });
+  const endOfWrapped = createMemo(() => {
+    if (!wraps()) return lines();
+    const seen = rows.height() / ROW;
+    const columns = Math.max(10, Math.floor((rows.width() - NUMBER_WIDTH) / COLUMN_WIDTH));
+    return lastScreen(lines(), Math.floor(seen), columns, plainOf) + seen;
+  });
+  const plainOf = (line: number) =>
+    log
+      .text()
+      .draw(line, line + 1)[0]!
+      .map(({ text }) => text)
+      .join('');
   const linked = createMemo(() => linesOf(query('l')));
   const [follows, setFollows] = createSignal(query('l') === undefined && !isOver(run()));
   const [isWide, setWide] = createSignal(false);
@@ -113,7 +135,7 @@ function useLogView(source: RunSource) {
     const first = linked()?.from;
     if (isPlaced || first === undefined || lines() < first) return;
     isPlaced = true;
-    rows.scrollTo(first - 1, 'center');
+    rows.scrollTo(first - 1, wraps() ? 'start' : 'center');
   });
   const follow = (on: boolean) => {
     setFollows(on);
@@ -124,7 +146,12 @@ function useLogView(source: RunSource) {
   const goTo = (line: number) => {
     setFollows(false);
     setSeenLines(lines());
-    rows.scrollTo(line, 'center');
+    rows.scrollTo(line, wraps() ? 'start' : 'center');
+  };
+  const wrap = (on: boolean) => {
+    const first = rows.firstSeen();
+    setWraps(on);
+    rows.scrollTo(follows() ? lines() : first);
   };
   const goToMatch = (by: 1 | -1) => finder.move(by, rows.firstSeen());
   const leave = (row: number) => {
@@ -142,6 +169,7 @@ function useLogView(source: RunSource) {
       does: 'error before',
       act: () => finder.moveToError(-1, rows.firstSeen()),
     },
+    { key: 'w', does: 'wrap long lines, or not', act: () => wrap(!wraps()) },
     { key: 'z', does: 'full screen', act: () => setWide((before) => !before) },
     { key: 'Home', does: 'to the first line', act: () => leave(0) },
     { key: 'End', does: 'to the last line', act: () => rows.scrollTo(lines()) },
@@ -156,6 +184,8 @@ function useLogView(source: RunSource) {
     attempt,
     follows,
     follow,
+    wraps,
+    wrap,
     isWide,
     setWide,
     goToMatch,
@@ -209,6 +239,13 @@ function Head(props: { source: RunSource; view: LogView }) {
         {count(view().lines())} lines, {bytes((view().log.version(), view().log.text().size))}
         {view().log.isComplete() ? '' : ' so far'}
       </span>
+      <button
+        aria-pressed={view().wraps()}
+        title="Wrap long lines"
+        onClick={() => view().wrap(!view().wraps())}
+      >
+        Wrap
+      </button>
       <button
         aria-pressed={view().isWide()}
         title="Full screen"
