@@ -17,19 +17,14 @@ import { query, setQuery } from '../base/router.ts';
 import { bytes, count } from '../base/text.ts';
 import { announce, attempt as tryTo } from '../base/use.ts';
 import { Fault } from '../parts/basics.tsx';
-import { useWindow } from '../parts/table.tsx';
 import type { Piece, Style } from './ansi.ts';
+import { useLogRows } from './log-rows.ts';
 import { useLog } from './log-source.ts';
 import { useFinder } from './log-finder.ts';
-import { lastScreen } from './wrap.ts';
 import { isOver } from './source.ts';
 import type { RunSource } from './source.ts';
 import '../styles/log.css';
 
-const ROW = 20;
-/** Of the column of numbers, and of one character at least: pixels. */
-const NUMBER_WIDTH = 82;
-const COLUMN_WIDTH = 7.6;
 const STREAMS = ['combined', 'stdout', 'stderr'];
 
 export default function LogTab(props: { source: RunSource }) {
@@ -94,24 +89,7 @@ function useLogView(source: RunSource) {
     attempt() > 0 ? { id: source.id, stream: stream(), attempt: attempt() } : undefined,
   );
   const lines = createMemo(() => (log.version(), log.text().lines));
-  const [wraps, setWraps] = createSignal(false);
-  const rows = useWindow({
-    // Wrapped, one scrolls from line to line, until the last screenful.
-    count: () => (wraps() ? endOfWrapped() : lines()),
-    rowHeight: ROW,
-  });
-  const endOfWrapped = createMemo(() => {
-    if (!wraps()) return lines();
-    const seen = rows.height() / ROW;
-    const columns = Math.max(10, Math.floor((rows.width() - NUMBER_WIDTH) / COLUMN_WIDTH));
-    return lastScreen(lines(), Math.floor(seen), columns, plainOf) + seen;
-  });
-  const plainOf = (line: number) =>
-    log
-      .text()
-      .draw(line, line + 1)[0]!
-      .map(({ text }) => text)
-      .join('');
+  const { rows, wraps, wrap, showLine } = useLogRows(log, lines);
   const linked = createMemo(() => linesOf(query('l')));
   const [follows, setFollows] = createSignal(query('l') === undefined && !isOver(run()));
   const [isWide, setWide] = createSignal(false);
@@ -135,7 +113,7 @@ function useLogView(source: RunSource) {
     const first = linked()?.from;
     if (isPlaced || first === undefined || lines() < first) return;
     isPlaced = true;
-    rows.scrollTo(first - 1, wraps() ? 'start' : 'center');
+    showLine(first - 1);
   });
   const follow = (on: boolean) => {
     setFollows(on);
@@ -146,12 +124,11 @@ function useLogView(source: RunSource) {
   const goTo = (line: number) => {
     setFollows(false);
     setSeenLines(lines());
-    rows.scrollTo(line, wraps() ? 'start' : 'center');
+    showLine(line);
   };
-  const wrap = (on: boolean) => {
-    const first = rows.firstSeen();
-    setWraps(on);
-    rows.scrollTo(follows() ? lines() : first);
+  const rewrap = () => {
+    wrap(!wraps());
+    if (follows()) rows.scrollTo(lines());
   };
   const goToMatch = (by: 1 | -1) => finder.move(by, rows.firstSeen());
   const leave = (row: number) => {
@@ -169,7 +146,7 @@ function useLogView(source: RunSource) {
       does: 'error before',
       act: () => finder.moveToError(-1, rows.firstSeen()),
     },
-    { key: 'w', does: 'wrap long lines, or not', act: () => wrap(!wraps()) },
+    { key: 'w', does: 'wrap long lines, or not', act: () => rewrap() },
     { key: 'z', does: 'full screen', act: () => setWide((before) => !before) },
     { key: 'Home', does: 'to the first line', act: () => leave(0) },
     { key: 'End', does: 'to the last line', act: () => rows.scrollTo(lines()) },
@@ -185,7 +162,7 @@ function useLogView(source: RunSource) {
     follows,
     follow,
     wraps,
-    wrap,
+    rewrap,
     isWide,
     setWide,
     goToMatch,
@@ -239,11 +216,7 @@ function Head(props: { source: RunSource; view: LogView }) {
         {count(view().lines())} lines, {bytes((view().log.version(), view().log.text().size))}
         {view().log.isComplete() ? '' : ' so far'}
       </span>
-      <button
-        aria-pressed={view().wraps()}
-        title="Wrap long lines"
-        onClick={() => view().wrap(!view().wraps())}
-      >
+      <button aria-pressed={view().wraps()} title="Wrap long lines" onClick={() => view().rewrap()}>
         Wrap
       </button>
       <button
