@@ -32,7 +32,7 @@ try {
   await take('overview-light', '/', 'light', { ms: 9000, height: 620 });
   await take('machine-dark', `/runs/${runs.flaky}/machine`, 'dark', {
     keys: ['ArrowLeft', 'ArrowLeft'],
-    height: 1180,
+    height: 860,
   });
   await take('log-light', `/runs/${runs.build}/log`, 'light', { height: 560 });
   await take('timeline-dark', `/runs/${runs.flaky}/timeline`, 'dark', { height: 470 });
@@ -120,7 +120,7 @@ async function take(name, path, theme, { keys = [], width = 1360, height = 900, 
 /** Steps through a run's history, a frame for each. */
 async function takeSteps(name, path) {
   const page = await browser.newPage({
-    viewport: { width: 1200, height: 1120 },
+    viewport: { width: 1200, height: 560 },
     colorScheme: 'light',
   });
   await page.goto(url + path);
