@@ -1,5 +1,5 @@
 /** What stands around every page: the bar, the sheet of keys, the palette, what is read out. */
-import { For, Show, Suspense, createEffect, createMemo, createSignal, lazy, on } from 'solid-js';
+import { For, Show, Suspense, createEffect, createMemo, createSignal, on } from 'solid-js';
 import { Dynamic } from 'solid-js/web';
 import { needsToken, setToken } from './base/api.ts';
 import { areKeysOn, keyGroups, setKeysOn, useKeys } from './base/keys.ts';
@@ -9,8 +9,8 @@ import { theme, toggleTheme } from './base/theme.ts';
 import { announce, announced, dismissNotice, notice, tell } from './base/use.ts';
 import { PAGES } from './pages.ts';
 import { Confirmation, Dialog } from './parts/dialog.tsx';
-
-const Palette = lazy(() => import('./parts/palette.tsx'));
+import { Palette } from './parts/palette.tsx';
+import { jump } from './runs/jump.ts';
 
 export function Shell() {
   let main: HTMLElement | undefined;
@@ -164,12 +164,6 @@ function Bar(props: { onKeys: () => void }) {
       </button>
     </header>
   );
-}
-
-/** An id alone leads to its run, anything else to the list. */
-export function jump(text: string): void {
-  if (/^[0-9a-z]{16}$/.test(text)) navigate(`/runs/${text}`);
-  else navigate(`/runs?q=${encodeURIComponent(text)}`);
 }
 
 function KeySheet(props: { onClose: () => void }) {

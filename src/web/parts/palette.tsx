@@ -3,7 +3,7 @@ import { For, createMemo, createSignal } from 'solid-js';
 import { keyGroups } from '../base/keys.ts';
 import { navigate } from '../base/router.ts';
 import { PAGES } from '../pages.ts';
-import { jump } from '../shell.tsx';
+import { jump } from '../runs/jump.ts';
 import { Dialog } from './dialog.tsx';
 
 interface Entry {
@@ -12,7 +12,8 @@ interface Entry {
   act: () => void;
 }
 
-export default function Palette(props: { onClose: () => void }) {
+/** Loaded with the shell: keys that are typed at once are meant for it. */
+export function Palette(props: { onClose: () => void }) {
   const [text, setText] = createSignal('');
   const [at, setAt] = createSignal(0);
   const entries = createMemo((): Entry[] => {
