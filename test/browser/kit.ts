@@ -6,6 +6,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { test, vi } from 'vitest';
 import type { RunRequestInput } from '../../src/protocol/run.ts';
 import { startYard } from '../kit/processes.ts';
+import { until } from '../kit/until.ts';
 
 const PROGRAM = [
   process.env['CHROMIUM'] ?? '',
@@ -49,6 +50,9 @@ export async function openYard(
     executablePath: PROGRAM,
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
+  // Where none are to come, it may be that nobody may ask.
+  const areThere = async () => (await yard.client.listSlaves()).length === slaves;
+  if (slaves > 0) await until(areThere, 50);
   const seen = makeLooker(browser, yard.url);
   return {
     ...yard,
