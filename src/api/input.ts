@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { suggestion } from '../base/document.ts';
 import { YardError, quote } from '../base/errors.ts';
+import { runId } from '../protocol/run.ts';
 
 /** Codes of their own, where a field has one (secops.md part 5, row Bundle). */
 const CODES: Record<string, string> = {
@@ -80,4 +81,20 @@ function safe(text: string): string {
     /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+/** What a socket that tells of events is asked for; `input.invalid` where it cannot be read. */
+export function followedOf(query: URLSearchParams): {
+  since: number | undefined;
+  run: string | undefined;
+} {
+  const since = query.get('since');
+  const run = query.get('run');
+  if (since !== null && !/^\d{1,15}$/.test(since)) {
+    throw new YardError('input.invalid', 'since: the number of an event');
+  }
+  if (run !== null && !runId.safeParse(run).success) {
+    throw new YardError('input.invalid', 'run: the id of a run');
+  }
+  return { since: since === null ? undefined : Number(since), run: run ?? undefined };
 }

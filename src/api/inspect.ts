@@ -4,12 +4,10 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
-import { YardError } from '../base/errors.ts';
 import { INSPECT_PATH } from '../protocol/devtools.ts';
-import { runId } from '../protocol/run.ts';
 import type { InspectFrame, MasterService } from '../protocol/service.ts';
 import type { Gate } from './gate.ts';
-import { checkQuery } from './input.ts';
+import { checkQuery, followedOf } from './input.ts';
 import { LAG_BYTES_MAX } from './sockets.ts';
 import type { SocketPath } from './sockets.ts';
 
@@ -42,15 +40,7 @@ const KEYS = ['ticket', 'run', 'since'];
 function wantedOf({ url = '' }: IncomingMessage): Wanted {
   const query = new URLSearchParams(url.split('?')[1] ?? '');
   checkQuery(query.keys(), KEYS);
-  const since = query.get('since');
-  const run = query.get('run');
-  if (since !== null && !/^\d{1,15}$/.test(since)) {
-    throw new YardError('input.invalid', 'since: the number of an event');
-  }
-  if (run !== null && !runId.safeParse(run).success) {
-    throw new YardError('input.invalid', 'run: the id of a run');
-  }
-  return { since: since === null ? undefined : Number(since), run: run ?? undefined };
+  return followedOf(query);
 }
 
 async function serve(client: WebSocket, wanted: Wanted, service: MasterService): Promise<void> {

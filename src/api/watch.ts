@@ -5,10 +5,9 @@ import type { Clock } from '../base/clock.ts';
 import { YardError } from '../base/errors.ts';
 import { WATCH_PATH } from '../protocol/http.ts';
 import type { HistoryEvent } from '../protocol/http.ts';
-import { runId } from '../protocol/run.ts';
 import type { MasterService, WatchFilter } from '../protocol/service.ts';
 import type { Gate } from './gate.ts';
-import { checkQuery } from './input.ts';
+import { checkQuery, followedOf } from './input.ts';
 import { LAG_BYTES_MAX } from './sockets.ts';
 import type { SocketPath } from './sockets.ts';
 
@@ -43,20 +42,11 @@ const WATCH_KEYS = ['since', 'run', 'ends', 'token'];
 function wantedOf({ url = '' }: IncomingMessage): Wanted {
   const query = new URLSearchParams(url.split('?')[1] ?? '');
   checkQuery(query.keys(), WATCH_KEYS);
-  const since = query.get('since');
-  const run = query.get('run');
-  if (since !== null && !/^\d{1,15}$/.test(since)) {
-    throw new YardError('input.invalid', 'since: the number of an event');
-  }
-  if (run !== null && !runId.safeParse(run).success) {
-    throw new YardError('input.invalid', 'run: the id of a run');
-  }
   if (!['0', '1'].includes(query.get('ends') ?? '0')) {
     throw new YardError('input.invalid', 'ends: 0 or 1');
   }
   return {
-    since: since === null ? undefined : Number(since),
-    run: run ?? undefined,
+    ...followedOf(query),
     ends: query.get('ends') === '1',
   };
 }

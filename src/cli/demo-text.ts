@@ -96,7 +96,7 @@ export function demoWhatNext({ paint }: Screen, { url, program, runs, stays }: N
     [`  ${program} run logs ${id}`, 'what it wrote'],
     [`  ${program} slave list`, 'the slaves'],
     [`  ${program} submit --follow -- uname -a`, 'a run of your own'],
-    [`  ${url}/`, 'the same over HTTP'],
+    [`  ${url}/`, 'the page: all of it to look at'],
     [`  ${url}/api/runs/${id}`, 'one run as JSON'],
   ]);
   const stay = stays ? `\nThe master and its slaves stay up. Ctrl-C ends them.\n` : '';

@@ -44,13 +44,13 @@ export function answersOf({ transitions, states }: Chart, state: string): ChartT
   return [...path, ''].flatMap((source) => transitions.filter((one) => one.source === source));
 }
 
-function isChange(machine: AnyStateMachine, action: string): boolean {
+export function isChange(machine: AnyStateMachine, action: string): boolean {
   const implementation = machine.implementations.actions[action];
   assert(implementation, `action ${action} exists`);
   return 'assignment' in implementation;
 }
 
-function nameOf(part: unknown): string {
+export function nameOf(part: unknown): string {
   assert(typeof part === 'string', 'guards and actions are named');
   return part;
 }

@@ -5,6 +5,7 @@
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import { assert } from '../base/errors.ts';
 import { agentMachine } from './agent.ts';
+import { isChange, nameOf } from './chart.ts';
 import { jobMachine } from './job.ts';
 import { runMachine } from './run.ts';
 import { slaveMachine } from './slave.ts';
@@ -134,17 +135,6 @@ function arrowLines(arrows: readonly Arrow[]): string[] {
     labels.set(ends, known.add(label));
   }
   return [...labels].map(([ends, texts]) => `  ${ends}: ${[...texts].join('<br/>')}`);
-}
-
-function isChange(machine: AnyStateMachine, action: string): boolean {
-  const implementation = machine.implementations.actions[action];
-  assert(implementation, `action ${action} exists`);
-  return 'assignment' in implementation;
-}
-
-function nameOf(part: unknown): string {
-  assert(typeof part === 'string', 'guards and actions are named');
-  return part;
 }
 
 function children(node: AnyStateNode): AnyStateNode[] {
