@@ -38,4 +38,8 @@ test('sizes and instants are written as people read them', () => {
   const sizes = [5, 1_024, 1_572_864, 2 ** 31].map(formatBytes);
   expect(sizes).toEqual(['5 B', '1.0 KiB', '1.5 MiB', '2.0 GiB']);
   expect(formatInstant(0)).toBe('1970-01-01T00:00:00.000Z');
+  for (const at of [999, 1000, 1_700_000_000_007, 1_700_000_000_090, -1, 253_402_300_800_000]) {
+    expect(formatInstant(at)).toBe(new Date(at).toISOString());
+  }
+  expect(() => formatInstant(Number.NaN)).toThrow(RangeError);
 });

@@ -30,10 +30,14 @@ export function formatBytes(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
-/** Writes an instant as RFC 3339 in UTC. */
+/** Writes an instant as RFC 3339 in UTC. Throws a RangeError for what is none. */
 export function formatInstant(wallMs: number): string {
-  if (wallMs !== lastInstant.wallMs) lastInstant = { wallMs, text: new Date(wallMs).toISOString() };
-  return lastInstant.text;
+  const second = Math.floor(wallMs / 1000);
+  if (second !== lastSecond.second) {
+    lastSecond = { second, text: new Date(second * 1000).toISOString().slice(0, -'000Z'.length) };
+  }
+  const millis = String(Math.floor(wallMs) - second * 1000).padStart(3, '0');
+  return `${lastSecond.text}${millis}Z`;
 }
 
 /** Reads RFC 3339 into milliseconds since 1970. */
@@ -41,5 +45,5 @@ export function readInstant(text: string): number {
   return Date.parse(text);
 }
 
-/** Many events share a millisecond. */
-let lastInstant = { wallMs: Number.NaN, text: '' };
+/** Many events share a second, and a calendar is slow. */
+let lastSecond = { second: Number.NaN, text: '' };

@@ -19,6 +19,9 @@ export const readerOracles: MakeOracle = (sight) => {
   if (!scenario.isRead) return {};
   /** The number of the last event that was told. */
   let heard = 0;
+  /** How much there was to tell when a list, and when a newcomer, was last asked for. */
+  let listedAt = 0;
+  let toldAt = 0;
   /** What followers read to its end, by attempt. */
   const read = new Map<string, { bytes: number; sha256: string }>();
 
@@ -70,6 +73,11 @@ export const readerOracles: MakeOracle = (sight) => {
       watcher = opened;
       if (isOver) opened.stop();
     }, ignore);
+  }
+
+  /** Of what grows, all is asked for when it has grown by a part: each event is read a few times. */
+  function hasGrown(since: number, parts: number): boolean {
+    return mirror.lastSeq > since + parts;
   }
 
   function hearEvent({ seq }: HistoryEvent): void {
@@ -133,8 +141,16 @@ export const readerOracles: MakeOracle = (sight) => {
       if (!life) return;
       watchAll(service, life);
       followAll(service, life);
-      every(NEWCOMER_MS, life, () => beNew(service));
-      every(LIST_MS, life, () => void list(service).catch(ignore));
+      every(NEWCOMER_MS, life, () => {
+        if (!hasGrown(toldAt, toldAt / 4)) return;
+        toldAt = mirror.lastSeq;
+        beNew(service);
+      });
+      every(LIST_MS, life, () => {
+        if (!hasGrown(listedAt, mirror.runs.size / 2)) return;
+        listedAt = mirror.lastSeq;
+        void list(service).catch(ignore);
+      });
     },
     onEnd(isStuck) {
       checkRead();
