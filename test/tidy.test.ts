@@ -100,6 +100,12 @@ test('every relative import names its file with .ts', () => {
   expect(wrong).toEqual([]);
 });
 
+test('no directory is read with what lies below it: some Nodes follow links then', () => {
+  const programs = sources.filter((path) => !/(?:\.test|-fixture)\.ts$/.test(path));
+  const reads = /readdir(?:Sync)?\([^)]*recursive/;
+  expect(programs.filter((path) => reads.test(readFileSync(path, 'utf8')))).toEqual([]);
+});
+
 test('the lockfile names no download address', () => {
   expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).not.toContain('"resolved"');
 });

@@ -16,6 +16,7 @@ import { PROTOCOL, PROTOCOL_MIN, VERSION, speaks } from '../protocol/version.ts'
 import { keyOf } from './attempt.ts';
 import type { Attempt, AttemptPorts } from './attempt.ts';
 import { makeHeld } from './held.ts';
+import { makeOutbox } from './outbox.ts';
 import type { AttemptKey, Workspace } from './ports.ts';
 
 const table = deriveTable<AgentContext, AgentEvent, AgentEffect>(agentMachine);
@@ -26,11 +27,6 @@ const BACKOFF_MAX_MS = 5_000;
 const BACKOFF_REFUSED_MS = 30_000;
 /** Of clocks against each other, at most. */
 const DRIFT = 0.01;
-/** News that nobody waits for goes with the next message, or after so long. */
-const PROGRESS_DELAY_MS = 10;
-/** With as many attempts at once, messages are gathered: each frame is a commit for the master. */
-const BUSY_ATTEMPTS = 8;
-const BUSY_DELAY_MS = 2;
 /** A repetition comes soon after, if at all. */
 const ASSIGNED_MAX = 1000;
 
@@ -59,19 +55,25 @@ export function makeAgent(ports: AgentPorts): Agent {
   const held = makeHeld({
     ...ports,
     slots: facts.slots,
-    send: (message, urgency) => (urgency === 'now' ? send(message) : sendSoon(message)),
+    send(message, urgency) {
+      if (isServing()) outbox[urgency === 'now' ? 'put' : 'putSoon'](message);
+    },
     onOver: leaveIfOver,
   });
   const { attempts } = held;
+  const outbox = makeOutbox(
+    clock,
+    () => attempts.size,
+    (messages) => {
+      if (isServing()) link?.send(messages);
+    },
+  );
   let state = 'WAITING';
   let context: AgentContext = { masterEpoch: 0, tries: 0, leaving: false };
   let link: Connection<ToMaster, ToSlave> | undefined;
   let refusedFor = 0;
-  let outgoing: ToMaster[] = [];
   /** What came before the welcome of this link. */
   let early: ToSlave[] = [];
-  let flushing = false;
-  let progressTimer: Timer | undefined;
   let beat = 0;
   /** The next beat, or the end of the wait for a welcome. */
   let watchdog: Timer | undefined;
@@ -161,7 +163,7 @@ export function makeAgent(ports: AgentPorts): Agent {
 
   function onClosed(why: string): void {
     link = undefined;
-    outgoing = [];
+    outbox.clear();
     watchdog?.cancel();
     log.info({ why }, 'link to the master closed');
     hear({ type: 'link.closed', why });
@@ -169,28 +171,7 @@ export function makeAgent(ports: AgentPorts): Agent {
 
   /** Nothing is sent outside a welcomed session: a later master would take it for news. */
   function send(message: ToMaster): void {
-    if (!isServing()) return;
-    outgoing.push(message);
-    if (flushing) return;
-    flushing = true;
-    if (attempts.size < BUSY_ATTEMPTS) clock.soon(flush);
-    else clock.setTimeout(flush, BUSY_DELAY_MS);
-  }
-
-  /** A task that ends within moments costs the master one frame, not two. */
-  function sendSoon(message: ToMaster): void {
-    if (!isServing()) return;
-    outgoing.push(message);
-    if (!flushing) progressTimer ??= clock.setTimeout(flush, PROGRESS_DELAY_MS);
-  }
-
-  function flush(): void {
-    flushing = false;
-    progressTimer?.cancel();
-    progressTimer = undefined;
-    const messages = outgoing;
-    outgoing = [];
-    if (isServing() && messages.length > 0) link?.send(messages);
+    if (isServing()) outbox.put(message);
   }
 
   function hello(): Hello {

@@ -6,6 +6,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -41,6 +42,15 @@ test('a bundle is fetched once and then taken from disk, across restarts too', a
   const again = await (await open(store)).get(id, never);
 
   expect(textIn(again.dir)).toBe('hello');
+  expect(store.opened).toEqual([id]);
+});
+
+test('a link of a bundle, even to what holds it, is no other entry of it', async () => {
+  const store = makeStore();
+  const id = await store.add('hello', { round: '.' });
+  const cache = await open(store);
+  await (await cache.get(id, never)).release();
+  await (await open(store)).get(id, never);
   expect(store.opened).toEqual([id]);
 });
 
@@ -231,9 +241,10 @@ function makeStore() {
     aborted: [] as string[],
     letGo: () => {},
     hold: () => void (held = new Promise((resolve) => (store.letGo = resolve))),
-    async add(text: string): Promise<string> {
+    async add(text: string, links: Record<string, string> = {}): Promise<string> {
       const from = mkdtempSync(join(work, 'from-'));
       writeFileSync(join(from, 'file'), text);
+      for (const [name, to] of Object.entries(links)) symlinkSync(to, join(from, name));
       const packed = await packBundle(from, { spoolDir: work });
       archives.set(packed.id, await buffer(packed.open()));
       await packed.close();

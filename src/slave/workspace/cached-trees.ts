@@ -1,5 +1,6 @@
 /** The cache's trees on disk: `<dir>/<id>/tree`, and beside each its marker. */
 import { mkdtempSync, renameSync } from 'node:fs';
+import type { Dirent } from 'node:fs';
 import {
   lstat,
   mkdir,
@@ -139,7 +140,7 @@ function asMarker(value: unknown): TreeMarker | undefined {
 }
 
 async function count(dir: string): Promise<{ entries: number; bytes: number }> {
-  const found = await readdir(dir, { withFileTypes: true, recursive: true });
+  const found = await entriesBelow(dir);
   const files = found.filter((entry) => entry.isFile());
   let bytes = 0;
   for (let at = 0; at < files.length; at += LOOKS_AT_ONCE) {
@@ -148,4 +149,17 @@ async function count(dir: string): Promise<{ entries: number; bytes: number }> {
     for (const { size } of stats) bytes += size;
   }
   return { entries: found.length, bytes };
+}
+
+/** No link is followed, which `recursive` does in Node 26, round and round. */
+async function entriesBelow(dir: string): Promise<Dirent[]> {
+  const found: Dirent[] = [];
+  const directories = [dir];
+  for (let path = directories.pop(); path !== undefined; path = directories.pop()) {
+    for (const entry of await readdir(path, { withFileTypes: true })) {
+      found.push(entry);
+      if (entry.isDirectory()) directories.push(join(path, entry.name));
+    }
+  }
+  return found;
 }

@@ -235,15 +235,16 @@ function plant(root: string, tree: Tree, how = { seed: 0, loose: false }): strin
   return root;
 }
 
-function listing(root: string): string[] {
-  return readdirSync(root, { recursive: true, withFileTypes: true })
-    .map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      const name = path.slice(root.length + 1);
-      if (entry.isSymbolicLink()) return `${name} link`;
-      if (entry.isDirectory()) return `${name}/`;
+/** In steps of its own: `recursive` follows links in some Nodes, round and round. */
+function listing(root: string, below = ''): string[] {
+  return readdirSync(join(root, below), { withFileTypes: true })
+    .flatMap((entry) => {
+      const name = join(below, entry.name);
+      const path = join(root, name);
+      if (entry.isSymbolicLink()) return [`${name} link`];
+      if (entry.isDirectory()) return [`${name}/`, ...listing(root, name)];
       const executable = (statSync(path).mode & 0o100) !== 0;
-      return `${name} ${executable ? 'x' : '-'} ${readFileSync(path, 'utf8')}`;
+      return [`${name} ${executable ? 'x' : '-'} ${readFileSync(path, 'utf8')}`];
     })
     .sort();
 }
