@@ -34,7 +34,11 @@ const SIGNAL_NAMES = new Map(
  * what earlier attempts left, whose directory this was; of this one it says nothing.
  *
  * A shell gives 128+n both for signal n and for a task that exits so. It speaks of the former
- * ("Killed"), except for SIGINT and SIGPIPE, which therefore read as exited 130 and 141.
+ * ("Killed"), except for SIGINT and SIGPIPE, which therefore read as exited 130 and 141. Nothing
+ * can be asked afterwards: only a parent hears how a child ended, dash forgets a foreground job
+ * with its status, and `/proc` forgets the process. `jobs` would tell, but of a background job only,
+ * and there dash makes every task ignore SIGINT for good, and traps break off `wait`. Any other way
+ * is one more process for every task.
  */
 export function parseExitFile(text: string, key: AttemptKey): ExitRecord {
   const lines = text.split('\n');
