@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
+  artifactOf,
   assignmentOf,
   makeGate,
   scriptedMachine,
@@ -9,6 +10,7 @@ import { YardError } from '../base/errors.ts';
 import type { FinishedReport } from '../protocol/to-master.ts';
 import type { Assignment } from '../protocol/to-slave.ts';
 import { startAttempt } from './attempt.ts';
+import type { AttemptPorts } from './attempt.ts';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -250,6 +252,89 @@ test('a report that cannot be spooled is still reported, or the attempt is told 
   machine.exit('r1.1', 0);
   await settled();
   expect(reports).toHaveLength(1);
+});
+
+describe('a stop while artifacts are sent', () => {
+  const away = new YardError('net.unreachable', 'nobody there');
+
+  async function sending(putArtifact: AttemptPorts['putArtifact'], own: Partial<Assignment> = {}) {
+    const machine = scriptedMachine();
+    machine.script.artifacts = [artifactOf('a'), artifactOf('b')];
+    machine.ports.putArtifact = putArtifact;
+    const started = start(machine, own);
+    await settled();
+    return { machine, ...started };
+  }
+
+  /** The first is sent at once, the second never. */
+  const stuckAtSecond: AttemptPorts['putArtifact'] = async (_assignment, { name }, signal) => {
+    if (name === 'a') return;
+    await new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(away), { once: true });
+    });
+  };
+
+  test('leaves out what was not sent by then, and says so', async () => {
+    const { machine, attempt, reports } = await sending(stuckAtSecond);
+    machine.exit('r1.1', 0);
+    await settled();
+    expect(reports).toEqual([]);
+    attempt.stop({ kind: 'aborted' });
+    await settled();
+    expect(reports[0]?.ending).toEqual({ kind: 'aborted' });
+    expect(reports[0]?.artifacts.map(({ name }) => name)).toEqual(['a']);
+    expect(reports[0]?.notes).toEqual([
+      'artifact.unsent: 1 of 2 artifacts had not been sent when the attempt was stopped',
+    ]);
+  });
+
+  test('does not wait for a master that is away', async () => {
+    const { machine, attempt, reports } = await sending(() => Promise.reject(away));
+    machine.exit('r1.1', 0);
+    await settled();
+    attempt.stop({ kind: 'aborted' });
+    await settled();
+    expect(reports[0]?.artifacts).toEqual([]);
+  });
+
+  test('counts also for an attempt that had timed out before, whose ending stays', async () => {
+    const { machine, attempt, reports } = await sending(stuckAtSecond, { timeoutMs: 5_000 });
+    machine.clock.advance(5_000);
+    machine.end('r1.1', { kind: 'signalled', signal: 'SIGTERM' });
+    await settled();
+    attempt.stop({ kind: 'aborted' });
+    await settled();
+    expect(reports[0]?.ending).toEqual({ kind: 'timedOut', which: 'run' });
+    expect(reports[0]?.artifacts).toHaveLength(1);
+  });
+
+  test('does nothing if it only repeats the one that ended the process', async () => {
+    const { machine, attempt, reports } = await sending(stuckAtSecond);
+    attempt.stop({ kind: 'aborted' });
+    machine.end('r1.1', { kind: 'signalled', signal: 'SIGTERM' });
+    await settled();
+    attempt.stop({ kind: 'aborted' });
+    await settled();
+    expect(reports).toEqual([]);
+  });
+
+  test('a discarded attempt waits neither for artifacts nor for outputs', async () => {
+    const { machine, attempt } = await sending(stuckAtSecond);
+    attempt.stop({ kind: 'aborted' });
+    machine.end('r1.1', { kind: 'signalled', signal: 'SIGTERM' });
+    await settled();
+    await attempt.discard();
+
+    const other = scriptedMachine();
+    other.script.bytes = 9;
+    other.script.flushed = () => makeGate().passed;
+    const second = start(other);
+    await settled();
+    other.exit('r1.1', 0);
+    await settled();
+    await second.attempt.discard();
+    expect([machine.steps().at(-1), other.steps().at(-1)]).toEqual(['remove r1.1', 'remove r1.1']);
+  });
 });
 
 test('an attempt that is stopping does not say that it is executing', async () => {

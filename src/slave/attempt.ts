@@ -13,6 +13,7 @@ import type { FinishedReport, HeldAttempt } from '../protocol/to-master.ts';
 import { untilReached } from './patience.ts';
 import type { Spool } from './spool.ts';
 import type {
+  Artifact,
   AttemptKey,
   Executor,
   OutputTail,
@@ -42,6 +43,7 @@ export interface AttemptPorts {
   putArtifact: (
     assignment: Assignment,
     artifact: { name: string; sha256: string; path: string },
+    signal: AbortSignal,
   ) => Promise<void>;
 }
 
@@ -83,13 +85,15 @@ export function startAttempt(
   const { executor, workspaces, outputs, spool, clock, log } = ports;
   const key = keyOf(assignment);
   const aborting = new AbortController();
+  /** By a stop that came after the process's end: what was not sent by then is left out. */
+  const hurrying = new AbortController();
+  const discarding = new AbortController();
   let phase: Phase = 'preparing';
   let stopping: Ending | undefined;
   let report: FinishedReport | undefined;
   let tail: OutputTail | undefined;
   let isRunning = false;
   let hasEnded = false;
-  let discarded = false;
   const timers = new Set<Timer>();
 
   function later(ms: number, callback: () => void): void {
@@ -103,10 +107,13 @@ export function startAttempt(
 
   function stop(ending: Ending): void {
     // What ended by itself in time did not time out because its outputs were slow to go.
-    if (stopping || report || (hasEnded && ending.kind === 'timedOut')) return;
+    if (report || (hasEnded && ending.kind === 'timedOut')) return;
+    // The master may repeat the one that ended the process; what is sent since then is wanted.
+    if (hasEnded && stopping?.kind !== ending.kind) hurrying.abort(stopped());
+    if (stopping) return;
     stopping = ending;
     if (phase !== 'collecting') enter('stopping');
-    aborting.abort(new YardError('run.stopped', 'the attempt was stopped'));
+    aborting.abort(stopped());
     if (isRunning) end();
   }
 
@@ -189,19 +196,35 @@ export function startAttempt(
     const artifacts = await collectArtifacts(workspace, notes);
     if ((!isQuiet && !inline) || artifacts.length > 0) {
       if (!stopping) enter('collecting');
-      await tail!.flushed();
-      for (const artifact of artifacts) {
-        await untilReached(clock, () => ports.putArtifact(assignment, artifact));
-      }
+      await orAborted(tail!.flushed(), discarding.signal);
     }
+    const sent = await sendArtifacts(artifacts, notes);
     return {
       ...identity(),
       ending: endingOf(end),
       outputs: manifests as OutputFacts,
       ...(inline && !isQuiet ? { inline } : {}),
-      artifacts: artifacts.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
+      artifacts: sent.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
       notes,
     };
+  }
+
+  /** Resolves with those that the master has. */
+  async function sendArtifacts(artifacts: Artifact[], notes: string[]): Promise<Artifact[]> {
+    const { signal } = hurrying;
+    for (const [count, artifact] of artifacts.entries()) {
+      const send = () => ports.putArtifact(assignment, artifact, signal);
+      try {
+        signal.throwIfAborted();
+        await untilReached(clock, send, signal);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        const left = `${artifacts.length - count} of ${artifacts.length} artifacts`;
+        notes.push(`artifact.unsent: ${left} had not been sent when the attempt was stopped`);
+        return artifacts.slice(0, count);
+      }
+    }
+    return artifacts;
   }
 
   async function collectArtifacts(workspace: Workspace, notes: string[]) {
@@ -272,7 +295,7 @@ export function startAttempt(
       for (const timer of timers) timer.cancel();
       tail?.stop();
       if (buggify(clock, 'slave.report.late')) await sleep(clock, 500);
-      if (discarded) return;
+      if (discarding.signal.aborted) return;
       await spool.keepReport(key, finished).catch((error: unknown) => {
         // Without it a restart of this slave would report a loss; the master may hear it all the same.
         log.error({ attempt: key, err: messageOf(error) }, 'cannot spool a report');
@@ -292,7 +315,8 @@ export function startAttempt(
     },
     stop,
     async discard() {
-      discarded = true;
+      discarding.abort(stopped());
+      hurrying.abort(stopped());
       stop({ kind: 'aborted' });
       if (isRunning) executor.signal(key, 'SIGKILL');
       await over;
@@ -301,9 +325,14 @@ export function startAttempt(
   };
 }
 
+function stopped(): YardError {
+  return new YardError('run.stopped', 'the attempt was stopped');
+}
+
 /** Rejects with the signal's reason, if that comes first. */
 function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason as Error);
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
     promise.then(resolve, reject);
   });

@@ -18,6 +18,7 @@ export interface MasterHttp extends BundleSource {
   putArtifact: (
     assignment: Assignment,
     artifact: { name: string; sha256: string; path: string },
+    signal: AbortSignal,
   ) => Promise<void>;
   /** Trades an enrolment token for this slave's credential. */
   enrol: (name: string) => Promise<string>;
@@ -63,7 +64,7 @@ export function makeMasterHttp(master: string, token: () => string | undefined):
         body: bytes as Uint8Array<ArrayBuffer>,
       });
     },
-    async putArtifact(assignment, { name, sha256, path }) {
+    async putArtifact(assignment, { name, sha256, path }, signal) {
       const { runId, attempt } = assignment;
       const at = `/api/attempts/${runId}/${attempt}/artifacts/${encodeURIComponent(name)}`;
       await ask(`${at}?sha256=${sha256}`, {
@@ -71,6 +72,7 @@ export function makeMasterHttp(master: string, token: () => string | undefined):
         headers: claim(assignment),
         body: Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>,
         duplex: 'half',
+        signal,
       });
     },
     async enrol(name) {

@@ -93,7 +93,7 @@ async function resend(
   const found = report.artifacts.length > 0 ? await workspaces.collect(workspace) : [];
   for (const artifact of found) {
     if (report.artifacts.some(({ sha256 }) => sha256 === artifact.sha256)) {
-      await untilReached(clock, () => putArtifact(assignment, artifact), signal);
+      await untilReached(clock, () => putArtifact(assignment, artifact, signal), signal);
     }
   }
   return report;

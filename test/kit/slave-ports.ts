@@ -3,7 +3,13 @@ import { silentLog } from '../../src/base/log.ts';
 import type { Assignment } from '../../src/protocol/to-slave.ts';
 import type { FinishedReport } from '../../src/protocol/to-master.ts';
 import type { AttemptPorts } from '../../src/slave/attempt.ts';
-import type { AttemptKey, ProcessEnd, ProcessEvents, Workspace } from '../../src/slave/ports.ts';
+import type {
+  Artifact,
+  AttemptKey,
+  ProcessEnd,
+  ProcessEvents,
+  Workspace,
+} from '../../src/slave/ports.ts';
 
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 const quiet = { bytes: 0, sha256: EMPTY, droppedBytes: 0 };
@@ -29,6 +35,10 @@ export function workspaceOf(key: AttemptKey): Workspace {
   const root = `/attempts/${key}`;
   const files = { stdout: `${root}/out`, stderr: `${root}/err`, combined: `${root}/all` };
   return { root, cwd: `${root}/work`, artifactsDir: `${root}/artifacts`, files };
+}
+
+export function artifactOf(name: string): Artifact {
+  return { name, bytes: 0, sha256: EMPTY, path: `/artifacts/${name}` };
 }
 
 /** A gate that a test opens, or breaks. */
@@ -61,6 +71,7 @@ export function scriptedMachine() {
     drained: false,
     leftOver: [] as AttemptKey[],
     leftBehind: 0,
+    artifacts: [] as Artifact[],
   };
   const note = (text: string) => void happened.push(`${clock.now()} ${text}`);
 
@@ -94,7 +105,7 @@ export function scriptedMachine() {
         note(`prepared ${key}`);
         return workspaceOf(key);
       },
-      collect: async () => [],
+      collect: async () => script.artifacts,
       async remove(key) {
         note(`remove ${key}`);
         await script.remove();

@@ -231,11 +231,12 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
         const at = { runId, attempt, token, stream: stream as 'stdout', offset };
         await ask((service) => service.appendOutput(at, bytes, by));
       },
-      async putArtifact({ runId, attempt, token }, { name: path, sha256 }) {
+      async putArtifact({ runId, attempt, token }, { name: path, sha256 }, signal) {
         const { artifacts } = processes.all.get(`${runId}.${attempt}`)!.behaviour;
         const { bytes } = artifacts.find((artifact) => artifact.name === path)!;
         const at = { runId, attempt, token, name: path, sha256 };
-        await ask((service) => service.putArtifact(at, inOnePiece(bytes), by));
+        const sent = ask((service) => service.putArtifact(at, inOnePiece(bytes), by));
+        await orAborted(sent, signal);
       },
       open: async () => {
         throw new Error('bundles are not fetched in the simulator');
@@ -299,4 +300,13 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
     },
   };
   return slave;
+}
+
+/** Rejects with the signal's reason if that comes first, whatever becomes of the request. */
+function orAborted<T>(sent: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    sent.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }

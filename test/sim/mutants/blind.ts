@@ -322,10 +322,10 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   {
     name: 'stop-while-preparing-ignored',
     file: 'src/slave/attempt.ts',
-    find: `    aborting.abort(new YardError('run.stopped', 'the attempt was stopped'));
+    find: `    aborting.abort(stopped());
     if (isRunning) end();`,
     replace: `    if (!isRunning) return;
-    aborting.abort(new YardError('run.stopped', 'the attempt was stopped'));
+    aborting.abort(stopped());
     end();`,
     why:
       'A user aborts while the bundle is still fetched. Nothing is cut short: the task ' +
@@ -334,8 +334,8 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   {
     name: 'stopped-outputs-not-flushed',
     file: 'src/slave/attempt.ts',
-    find: 'await tail!.flushed();',
-    replace: 'if (!stopping) await tail!.flushed();',
+    find: 'await orAborted(tail!.flushed(), discarding.signal);',
+    replace: 'if (!stopping) await orAborted(tail!.flushed(), discarding.signal);',
     why:
       'A task writes much and runs into its timeout while the master is slow or away. The ' +
       'report names bytes that were never sent; they cannot be sealed, the attempt counts ' +

@@ -189,7 +189,7 @@ export const DST: readonly Mutant[] = [
     source: 'dst 16',
     why: 'an end is reported before its outputs have arrived, and the master takes it',
     file: 'src/slave/attempt.ts',
-    find: `      await tail!.flushed();`,
+    find: `      await orAborted(tail!.flushed(), discarding.signal);`,
     replace: ``,
     also: [
       {

@@ -125,8 +125,11 @@ export const outputOracles: MakeOracle = (sight) => {
     }
   }
 
-  /** All that the task left, or none: with a note that says why. */
-  function checkArtifacts(run: string, context: RunContext): void {
+  /**
+   * What is named is there, of whatever ending. Of a completed run that is all that the task left,
+   * or none: with a note that says why.
+   */
+  function checkArtifacts(run: string, state: string, context: RunContext): void {
     const { attempt, artifacts = [], notes = [] } = context;
     const key = `${run}.${attempt}`;
     for (const { name, bytes, sha256 } of artifacts) {
@@ -136,7 +139,7 @@ export const outputOracles: MakeOracle = (sight) => {
       }
     }
     const process = processes.get(key);
-    if (!process) return;
+    if (!process || state !== 'COMPLETE') return;
     const isNoted = notes.some((note) => note.startsWith('artifact.limit'));
     const left = process.behaviour.litters ? [] : process.behaviour.artifacts;
     if (isNoted !== process.behaviour.litters || !isSameFiles(left, artifacts)) {
@@ -169,7 +172,7 @@ export const outputOracles: MakeOracle = (sight) => {
       }
       for (const { id, state, context } of runs) {
         const { outputs, settled, attempt } = context;
-        if (state === 'COMPLETE') checkArtifacts(id, context);
+        if (isDone(state)) checkArtifacts(id, state, context);
         if (!outputs || settled !== attempt || checked.has(id)) continue;
         checked.add(id);
         checkOutputs(id, attempt, outputs);
