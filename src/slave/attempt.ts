@@ -10,6 +10,7 @@ import type { Log } from '../base/log.ts';
 import type { Ending, OutputFacts } from '../protocol/run.ts';
 import type { Assignment } from '../protocol/to-slave.ts';
 import type { FinishedReport, HeldAttempt } from '../protocol/to-master.ts';
+import { isNoRoom } from './errno.ts';
 import { untilReached } from './patience.ts';
 import type { Spool } from './spool.ts';
 import type {
@@ -256,8 +257,8 @@ export function startAttempt(
   }
 
   function failure(error: unknown): FinishedReport {
-    const code = isYardError(error) ? error.code : 'internal.slave';
-    const why = messageOf(error).slice(0, 2000);
+    const { code, message } = asYardError(error);
+    const why = message.slice(0, 2000);
     if (!stopping) log.warn({ run: assignment.runId, code, err: why }, 'attempt failed');
     return {
       ...identity(),
@@ -323,6 +324,15 @@ export function startAttempt(
       await workspaces.remove(key);
     },
   };
+}
+
+function asYardError(error: unknown): { code: string; message: string } {
+  if (isYardError(error)) return error;
+  const what = messageOf(error);
+  if (!isNoRoom(error)) return { code: 'internal.slave', message: what };
+  return new YardError('slave.full', `the slave has no room for the attempt: ${what}`, {
+    hint: 'make room below its --work-dir, then run it again',
+  });
 }
 
 function stopped(): YardError {

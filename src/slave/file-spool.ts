@@ -42,7 +42,10 @@ export function makeFileSpool(workDir: string): Spool {
     const record = recordOf(value);
     const journal = openSync(at(key), WRITE_ONLY, 0o600);
     try {
-      writeSync(journal, record, 0, record.length, end);
+      // A disk that becomes full takes the first part of it without a word.
+      for (let done = 0; done < record.length;) {
+        done += writeSync(journal, record, done, record.length - done, end + done);
+      }
     } finally {
       closeSync(journal);
     }

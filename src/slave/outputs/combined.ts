@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   openSync,
   readFileSync,
   readSync,
@@ -9,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import type { SourceFile, SourceState } from './source-file.ts';
-import { truncationMark } from './source-file.ts';
+import { makeLastLine, truncationMark } from './source-file.ts';
 
 export const SOURCES = ['stdout', 'stderr'] as const;
 export type SourceName = (typeof SOURCES)[number];
@@ -36,8 +37,13 @@ export interface Combined {
   skipTo: (name: SourceName, offset: number) => void;
   /** Puts progress on disk. Only after that may the new bytes be sent. */
   save: () => void;
+  /** Forgets what it took since it was saved: the disk did not take all of that. */
+  rollBack: () => void;
+  /** Takes nothing more: what is in the sources and not here counts as dropped. */
+  giveUp: () => void;
   read: (offset: number, length: number) => Buffer;
-  mark: () => void;
+  /** As that of a source. */
+  mark: () => boolean;
   close: () => void;
 }
 
@@ -69,15 +75,9 @@ export function openCombined(
     resumed ?? {};
   const states = { stdout: sources.stdout.state, stderr: sources.stderr.state };
   const progress: Progress = { combined, taken, sources: states };
-  let descriptor: number | undefined;
-
-  function file(): number {
-    if (descriptor !== undefined) return descriptor;
-    descriptor = openSync(path, 'a+');
-    // Bytes beyond what was saved were never sent; they are made again.
-    truncateSync(path, size());
-    return descriptor;
-  }
+  const lastLine = makeLastLine();
+  const file = openFile(path, () => size() - lastLine.unwrittenBytes);
+  let saved = { taskSize: combined.taskSize, taken: { ...taken } };
 
   function size(): number {
     const { taskSize, isMarked } = progress.combined;
@@ -92,17 +92,12 @@ export function openCombined(
       return 0;
     }
     while (progress.taken[name] < end) {
-      const at = progress.taken[name];
-      const bytes = source.read(at, Math.min(READ_MAX, end - at));
-      if (bytes.length === 0) break;
-      const isLast = isWhole && at + bytes.length >= source.taskSize;
-      const length = isLast ? bytes.length : lengthOfLines(bytes);
-      if (length === 0) break;
-      const room = limitBytes - progress.combined.taskSize;
-      const kept = bytes.subarray(0, Math.min(length, Math.max(0, room)));
-      writeAll(file(), kept);
+      const part = readPart(source, progress.taken[name], end, isWhole);
+      if (part.length === 0) break;
+      const kept = part.subarray(0, Math.max(0, limitBytes - progress.combined.taskSize));
+      file.append(kept);
       progress.combined.taskSize += kept.length;
-      progress.taken[name] += length;
+      progress.taken[name] += part.length;
     }
     return progress.taken[name] - from;
   }
@@ -116,33 +111,73 @@ export function openCombined(
       return droppedOf(progress, sources);
     },
     take,
-    skipTo: (name, offset) => void (progress.taken[name] = offset),
-    save: () => saveProgress(path, progress),
+    skipTo: (name, offset) => void (progress.taken[name] = saved.taken[name] = offset),
+    save() {
+      saveProgress(path, progress);
+      saved = { taskSize: progress.combined.taskSize, taken: { ...progress.taken } };
+    },
+    rollBack() {
+      progress.combined.taskSize = saved.taskSize;
+      Object.assign(progress.taken, saved.taken);
+      file.cut();
+    },
+    giveUp: () => SOURCES.forEach((name) => (progress.taken[name] = sources[name].taskSize)),
     read(offset, length) {
-      const bytes = Buffer.allocUnsafeSlow(length);
-      return bytes.subarray(0, readSync(file(), bytes, 0, length, offset));
+      const written = size() - lastLine.unwrittenBytes - offset;
+      if (written <= 0) return lastLine.read(-written, length);
+      return file.read(offset, Math.min(length, written));
     },
     mark() {
       const dropped = droppedOf(progress, sources);
-      if (progress.combined.isMarked || dropped === 0) return;
-      writeAll(file(), Buffer.from(truncationMark(dropped)));
+      if (progress.combined.isMarked || dropped === 0) return true;
+      file.cut();
+      const isWritten = lastLine.write(path, truncationMark(dropped));
       progress.combined.isMarked = true;
+      return isWritten;
     },
-    close() {
+    close: () => file.close(),
+  };
+}
+
+/** A file that is opened when it is first needed, and then holds only the first `sizeNow` bytes. */
+function openFile(path: string, sizeNow: () => number) {
+  let descriptor: number | undefined;
+  function get(): number {
+    if (descriptor !== undefined) return descriptor;
+    descriptor = openSync(path, 'a+');
+    // Bytes beyond what was saved were never sent; they are made again.
+    truncateSync(path, sizeNow());
+    return descriptor;
+  }
+  return {
+    append(bytes: Uint8Array): void {
+      for (let done = 0; done < bytes.length;) done += writeSync(get(), bytes, done);
+    },
+    read(offset: number, length: number): Buffer {
+      const bytes = Buffer.allocUnsafeSlow(length);
+      return bytes.subarray(0, readSync(get(), bytes, 0, length, offset));
+    },
+    cut(): void {
+      if (existsSync(path)) truncateSync(path, sizeNow());
+    },
+    close(): void {
       if (descriptor !== undefined) closeSync(descriptor);
       descriptor = undefined;
     },
   };
 }
 
+/** What can be taken now of a source: whole lines, unless it is all there will be. */
+function readPart(source: SourceFile, at: number, end: number, isWhole: boolean): Buffer {
+  const bytes = source.read(at, Math.min(READ_MAX, end - at));
+  const isLast = isWhole && at + bytes.length >= source.taskSize;
+  return isLast ? bytes : bytes.subarray(0, lengthOfLines(bytes));
+}
+
 /** What the task wrote, less what is here. */
 function droppedOf(progress: Progress, { stdout, stderr }: Record<SourceName, SourceFile>): number {
   const written = stdout.taskSize + stderr.taskSize + stdout.droppedBytes + stderr.droppedBytes;
   return written - progress.combined.taskSize;
-}
-
-function writeAll(descriptor: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
 }
 
 /** Up to the last newline; all of it if it is a line too long to wait for. */

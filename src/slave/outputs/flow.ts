@@ -1,9 +1,17 @@
 import type { Clock } from '../../base/clock.ts';
 import { YardError } from '../../base/errors.ts';
+import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { STREAMS, type Stream } from '../../protocol/outputs.ts';
+import { isOfTheSystem } from '../errno.ts';
 import type { StreamManifest } from '../ports.ts';
-import { type Progress, SOURCES, type SourceName, openCombined } from './combined.ts';
+import {
+  type Combined,
+  type Progress,
+  SOURCES,
+  type SourceName,
+  openCombined,
+} from './combined.ts';
 import { type Sender, makeSender } from './sender.ts';
 import type { SourceFile } from './source-file.ts';
 
@@ -42,11 +50,11 @@ export interface FlowOptions {
 export function makeFlow(options: FlowOptions): Flow {
   const { clock, sources, limitBytes } = options;
   const combined = openCombined(options.combinedPath, limitBytes, sources, options.resumed);
+  const copying = makeCopying(options, combined);
   const readable = { ...sources, combined };
   const stopping = new AbortController();
   const flushed = makeLatch();
   let isComplete = false;
-  let savedDropped = 0;
   const open = (stream: Stream) => {
     const sizeNow = () => readable[stream].size;
     const { read } = readable[stream];
@@ -54,17 +62,9 @@ export function makeFlow(options: FlowOptions): Flow {
   };
   const senders = { stdout: open('stdout'), stderr: open('stderr'), combined: open('combined') };
 
-  /** Copies what is new into `combined`: what was written first comes first. */
+  /** Copies what is new into `combined`, as much as the disk takes, and lets it be sent. */
   function combine(isLast: boolean): Record<SourceName, number> {
-    const took = { stdout: 0, stderr: 0 };
-    const inOrder = SOURCES.toSorted((a, b) => sources[a].writtenAt - sources[b].writtenAt);
-    for (const name of inOrder) {
-      const isWhole = isLast || clock.now() - options.grownAt[name] >= LINE_WAIT_MS;
-      took[name] = combined.take(name, sources[name], isWhole, STEP_MAX);
-    }
-    const dropped = sources.stdout.droppedBytes + sources.stderr.droppedBytes;
-    if (took.stdout + took.stderr > 0 || dropped !== savedDropped) combined.save();
-    savedDropped = dropped;
+    const took = copying.take(isLast);
     for (const stream of STREAMS) senders[stream].kick();
     return took;
   }
@@ -74,9 +74,10 @@ export function makeFlow(options: FlowOptions): Flow {
       await new Promise<void>((resolve) => clock.soon(resolve));
       stopping.signal.throwIfAborted();
     }
-    for (const name of SOURCES) sources[name].mark();
-    combined.mark();
-    combined.save();
+    combined.giveUp();
+    const marked = [...SOURCES.map((name) => sources[name].mark()), combined.mark()];
+    // Only what is there as it says may be taken up again.
+    if (marked.every(Boolean)) copying.trySaving(combined.save);
     for (const stream of STREAMS) senders[stream].kick();
     const [stdout, stderr, both] = await Promise.all(STREAMS.map(manifestOf));
     isComplete = true;
@@ -112,6 +113,54 @@ export function makeFlow(options: FlowOptions): Flow {
       for (const stream of STREAMS) readable[stream].close();
       flushed.reject(stopped);
     },
+  };
+}
+
+interface Copying {
+  /** Copies what is new, as much as the disk takes; how many bytes it took of each source. */
+  take: (isLast: boolean) => Record<SourceName, number>;
+  /** What fails by the machine, as a disk that is full, is undone; a later step tries again. */
+  trySaving: (work: () => void) => void;
+}
+
+function makeCopying(options: FlowOptions, combined: Combined): Copying {
+  const { clock, log, sources, grownAt } = options;
+  let savedDropped = 0;
+  let isFull = false;
+
+  function trySaving(work: () => void): void {
+    try {
+      work();
+      isFull = false;
+    } catch (error) {
+      if (!isOfTheSystem(error)) throw error;
+      combined.rollBack();
+      if (!isFull) log.warn({ err: messageOf(error) }, 'combined cannot be written');
+      isFull = true;
+    }
+  }
+
+  /** What was written first comes first. */
+  function copy(isLast: boolean): Record<SourceName, number> {
+    const took = { stdout: 0, stderr: 0 };
+    const inOrder = SOURCES.toSorted((a, b) => sources[a].writtenAt - sources[b].writtenAt);
+    for (const name of inOrder) {
+      const isWhole = isLast || clock.now() - grownAt[name] >= LINE_WAIT_MS;
+      took[name] = combined.take(name, sources[name], isWhole, STEP_MAX);
+    }
+    const dropped = sources.stdout.droppedBytes + sources.stderr.droppedBytes;
+    if (took.stdout + took.stderr > 0 || dropped !== savedDropped) combined.save();
+    savedDropped = dropped;
+    return took;
+  }
+
+  return {
+    take(isLast) {
+      let took = { stdout: 0, stderr: 0 };
+      trySaving(() => (took = copy(isLast)));
+      return took;
+    },
+    trySaving,
   };
 }
 

@@ -1,4 +1,13 @@
-import { appendFileSync, closeSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
+import { isOfTheSystem } from '../errno.ts';
 
 /** What of a source file is needed to take it up again after a restart. */
 export interface SourceState {
@@ -25,8 +34,11 @@ export interface SourceFile {
    */
   look: (keptTo: number) => { grownBytes: number; isEmptied: boolean };
   read: (offset: number, length: number) => Buffer;
-  /** Ends the stream with a line that says how much was dropped, if anything was. */
-  mark: () => void;
+  /**
+   * Ends the stream with a line that says how much was dropped, if anything was. False: the disk
+   * does not take it, and only `read` knows of it.
+   */
+  mark: () => boolean;
   close: () => void;
 }
 
@@ -34,9 +46,41 @@ export function truncationMark(droppedBytes: number): string {
   return `\n[runyard: output truncated: ${droppedBytes} bytes dropped]\n`;
 }
 
+/** The line that ends a truncated stream: on disk or, where that takes no more, in memory. */
+export interface LastLine {
+  /** Adds it to the file, all of it or nothing; false: it is in memory. */
+  write: (path: string, text: string) => boolean;
+  /** How many bytes the stream has beyond those on disk. */
+  readonly unwrittenBytes: number;
+  read: (at: number, length: number) => Buffer;
+}
+
+export function makeLastLine(): LastLine {
+  let unwritten = Buffer.alloc(0);
+  return {
+    write(path, text) {
+      const end = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+      try {
+        appendFileSync(path, text);
+        return true;
+      } catch (error) {
+        if (!isOfTheSystem(error)) throw error;
+        if (existsSync(path)) truncateSync(path, end);
+        unwritten = Buffer.from(text);
+        return false;
+      }
+    },
+    get unwrittenBytes() {
+      return unwritten.length;
+    },
+    read: (at, length) => unwritten.subarray(at, at + length),
+  };
+}
+
 export function openSource(path: string, limitBytes: number, resumed?: SourceState): SourceFile {
   const state = resumed ?? { base: 0, droppedBytes: 0, isMarked: false };
   let descriptor: number | undefined;
+  const lastLine = makeLastLine();
   let size = state.base;
   let writtenAt = 0;
 
@@ -62,9 +106,11 @@ export function openSource(path: string, limitBytes: number, resumed?: SourceSta
   }
 
   function read(offset: number, length: number): Buffer {
+    const written = size - lastLine.unwrittenBytes - offset;
+    if (written <= 0) return lastLine.read(-written, length);
     descriptor ??= openSync(path, 'r');
-    const bytes = Buffer.allocUnsafeSlow(length);
-    const count = readSync(descriptor, bytes, 0, length, offset - state.base);
+    const bytes = Buffer.allocUnsafeSlow(Math.min(length, written));
+    const count = readSync(descriptor, bytes, 0, bytes.length, offset - state.base);
     return bytes.subarray(0, count);
   }
 
@@ -85,11 +131,11 @@ export function openSource(path: string, limitBytes: number, resumed?: SourceSta
     look,
     read,
     mark() {
-      if (state.isMarked || state.droppedBytes === 0) return;
+      if (state.isMarked || state.droppedBytes === 0) return true;
       const text = truncationMark(state.droppedBytes);
       state.isMarked = true;
-      appendFileSync(path, text);
       size += text.length;
+      return lastLine.write(path, text);
     },
     close() {
       if (descriptor !== undefined) closeSync(descriptor);

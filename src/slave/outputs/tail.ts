@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { STREAMS, type Stream } from '../../protocol/outputs.ts';
+import { isOfTheSystem } from '../errno.ts';
 import type { AttemptKey, FinishedOutputs, OutputTail, StreamManifest } from '../ports.ts';
 import { SOURCES, type SourceName, findProgress } from './combined.ts';
 import { type Flow, makeFlow } from './flow.ts';
@@ -85,7 +87,7 @@ export function makeTail(options: TailOptions): Tail {
       }
       flow?.stop();
       flow = undefined;
-      return finishInline(files, sources);
+      return finishInline(files, sources, options.log);
     },
     flushed: () => flow?.flushed ?? Promise.resolve(),
     stop() {
@@ -98,12 +100,19 @@ export function makeTail(options: TailOptions): Tail {
 function finishInline(
   files: Record<Stream, string>,
   sources: Record<SourceName, SourceFile>,
+  log: Log,
 ): FinishedOutputs {
   const stdout = sources.stdout.size > 0 ? readFileSync(files.stdout) : NO_BYTES;
   const stderr = sources.stderr.size > 0 ? readFileSync(files.stderr) : NO_BYTES;
   const isOutFirst = sources.stdout.writtenAt <= sources.stderr.writtenAt;
   const combined = Buffer.concat(isOutFirst ? [stdout, stderr] : [stderr, stdout]);
-  if (combined.length > 0) writeFileSync(files.combined, combined);
+  try {
+    if (combined.length > 0) writeFileSync(files.combined, combined);
+  } catch (error) {
+    // The report carries these bytes; a disk that is full need not.
+    if (!isOfTheSystem(error)) throw error;
+    log.warn({ path: files.combined, err: messageOf(error) }, 'combined cannot be written');
+  }
   return {
     inline: { stdout, stderr, combined },
     manifests: {
