@@ -118,10 +118,14 @@ export function errorOf(
   );
 }
 
-export function queryOf(values: Record<string, string | number | undefined>): string {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined);
-  const query = new URLSearchParams(
-    given.map(([key, value]): [string, string] => [key, String(value)]),
-  );
-  return given.length === 0 ? '' : `?${query.toString()}`;
+/** The values of a list are given one after the other, under the same key. */
+export function queryOf(
+  values: Record<string, string | number | readonly string[] | undefined>,
+): string {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    for (const one of [value].flat()) query.append(key, String(one));
+  }
+  return query.size === 0 ? '' : `?${query.toString()}`;
 }

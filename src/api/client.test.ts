@@ -41,6 +41,7 @@ async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
 
 const claim = { runId: 'r1', attempt: 1, token: 'claim' };
 const sha256 = 'b'.repeat(64);
+const AT = '2026-11-21T08:30:00.000Z';
 
 test.each<[string, (client: Client) => Promise<unknown>, unknown, unknown]>([
   ['submit', (c) => c.submit({ argv: ['a'] }), { runId: 'r1', created: true }, [['a']]],
@@ -48,9 +49,9 @@ test.each<[string, (client: Client) => Promise<unknown>, unknown, unknown]>([
   ['getRun', (c) => c.getRun('r1'), run, 'r1'],
   [
     'listRuns',
-    (c) => c.listRuns({ state: ['PENDING', 'RUNNING'], limit: 3 }),
+    (c) => c.listRuns({ state: ['PENDING', 'RUNNING'], text: ['a', 'b'], since: AT, limit: 3 }),
     [run],
-    { state: ['PENDING', 'RUNNING'], limit: 3 },
+    { state: ['PENDING', 'RUNNING'], text: ['a', 'b'], since: AT, limit: 3 },
   ],
   ['getRequest', (c) => c.getRequest('r1'), expect.objectContaining({ argv: ['true'] }), 'r1'],
   ['history', (c) => c.history('r1'), [event(1)], 'r1'],
@@ -183,6 +184,32 @@ test('the token goes with every request, and under a path if the server has one'
   });
   await makeClient({ server: `${url}/yard/`, token: 'secret' }).listSlaves();
   expect(seen).toBe('/yard/api/slaves Bearer secret');
+});
+
+test('all that fits is found page by page, or the newest of it', async () => {
+  const ids = Array.from({ length: 2500 }, (_, n) => `r${String(9999 - n)}`);
+  const queries: unknown[] = [];
+  const listRuns: MasterService['listRuns'] = async (query) => {
+    queries.push([query.before, query.limit]);
+    const from = query.before === undefined ? 0 : ids.indexOf(query.before) + 1;
+    const page = ids.slice(from, from + query.limit).map((runId) => ({ ...run, runId }));
+    // It looked for long, found nothing and goes on.
+    if (from === 0) return { runs: [], next: ids[99]! };
+    return { runs: page };
+  };
+  const api = await start({ service: { listRuns } });
+  const { runs, isCut } = await api.client().findRuns({ since: AT, text: ['a', 'b'] }, 5000);
+  expect([runs.map(({ runId }) => runId), isCut]).toEqual([ids.slice(100), false]);
+  expect(queries).toEqual([
+    [undefined, 1000],
+    [ids[99], 1000],
+    [ids[1099], 1000],
+    [ids[2099], 1000],
+  ]);
+  const first = await api.client().findRuns({}, 1500);
+  expect([first.runs.length, first.isCut]).toEqual([1500, true]);
+  const all = await api.client().findRuns({}, 2400);
+  expect([all.runs.length, all.isCut]).toEqual([2400, false]);
 });
 
 test('a wait is never longer than what fetch bears', async () => {

@@ -14,21 +14,14 @@ import type { Submitted } from '../protocol/service.ts';
 import { isYardError } from '../base/errors.ts';
 import { makeAsk, queryOf } from './ask.ts';
 import type { Ask, ClientOptions } from './ask.ts';
+import { findRuns, listPath } from './find-runs.ts';
+import type { ListOptions } from './find-runs.ts';
 import { followOutput } from './follow.ts';
 import type { FollowOptions } from './follow.ts';
 import { inspectFrames } from './inspect-client.ts';
 import type { InspectQuery } from './inspect-client.ts';
 import { watchEvents } from './watch-client.ts';
 import type { WatchQuery } from './watch-client.ts';
-
-export interface ListOptions {
-  state?: string | readonly string[] | undefined;
-  slave?: string | undefined;
-  job?: string | undefined;
-  name?: string | undefined;
-  limit?: number | undefined;
-  before?: string | undefined;
-}
 
 export interface TokenInfo {
   id: string;
@@ -81,8 +74,10 @@ function runCalls(ask: Ask) {
   return {
     submit,
     getRun: (id: string) => get<RunStatus>(runPath(id)),
-    listRuns: (query: ListOptions = {}) =>
-      get<RunStatus[]>(`/api/runs${queryOf({ ...query, state: query.state?.toString() })}`),
+    /** One page of runs, newest first. */
+    listRuns: (query: ListOptions = {}) => get<RunStatus[]>(listPath(query)),
+    /** The newest `max` runs that fit, however many pages that takes. */
+    findRuns: (query: Omit<ListOptions, 'limit'>, max: number) => findRuns(ask, query, max),
     getRequest: (id: string) => get<RunRequest>(`${runPath(id)}/request`),
     history: (id: string) => get<HistoryEvent[]>(`${runPath(id)}/history`),
     /** The run once it is done, or as it stands after `ms`, at most four minutes. */

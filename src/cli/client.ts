@@ -15,6 +15,8 @@ export interface Client {
   submit: (request: RunRequestInput) => Promise<Submitted>;
   getRun: (runId: string) => Promise<RunStatus>;
   listRuns: (query: ListQuery) => Promise<RunStatus[]>;
+  /** The newest `max` runs that fit; `isCut`: there are more. */
+  findRuns: (query: FindQuery, max: number) => Promise<{ runs: RunStatus[]; isCut: boolean }>;
   history: (runId: string) => Promise<HistoryEvent[]>;
   /** The run once it is done, or as it stands after `waitMs`. */
   waitRun: (runId: string, waitMs: number, signal: AbortSignal) => Promise<RunStatus>;
@@ -71,6 +73,12 @@ export interface Submitted {
   runId: string;
   /** false: an earlier submit with the same key made it. */
   created: boolean;
+}
+
+export interface FindQuery extends Omit<ListQuery, 'limit'> {
+  /** An instant, RFC 3339. */
+  since?: string;
+  text?: readonly string[];
 }
 
 export interface ListQuery {

@@ -1,7 +1,7 @@
 /** Readers of flags' values; what they refuse becomes a usage error that names the flag. */
 import { InvalidArgumentError } from 'commander';
 import { isYardError } from '../base/errors.ts';
-import { parseDuration } from '../base/units.ts';
+import { formatInstant, parseDuration, readInstant } from '../base/units.ts';
 
 export function wholeNumber(min: number, max: number) {
   return (text: string): number => {
@@ -17,6 +17,19 @@ export function duration(text: string): number {
   } catch (error) {
     if (!isYardError(error)) throw error;
     throw new InvalidArgumentError(`Write 500ms, 30s, 10m, 2h or 1h30m.`);
+  }
+}
+
+/** Reads how long ago, or an instant or day in UTC; gives the instant from what time it is. */
+export function ago(text: string): (wallMs: number) => string {
+  const instant = /^\d{4}-\d\d-\d\d/.test(text) ? readInstant(text) : Number.NaN;
+  if (!Number.isNaN(instant)) return () => formatInstant(instant);
+  try {
+    const ms = parseDuration(text);
+    return (wallMs) => formatInstant(Math.max(0, wallMs - ms));
+  } catch (error) {
+    if (!isYardError(error)) throw error;
+    throw new InvalidArgumentError('Write 90m, 12h, 7d, 2026-11-21 or 2026-11-21T08:30:00Z.');
   }
 }
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { YardError } from '../base/errors.ts';
 import { runRequest } from '../protocol/run.ts';
-import type { RunRequestInput, RunStatus } from '../protocol/run.ts';
-import type { Client, ListQuery } from './client.ts';
+import type { RunRequestInput } from '../protocol/run.ts';
+import type { Client } from './client.ts';
 import { aRun, bytesOf, fakeHost } from './host-fixture.ts';
 import { makeProgram } from './program.ts';
 
@@ -254,7 +254,8 @@ test('a bug is not taken for an error', async () => {
 });
 
 test('JSON is one value for a list, one for a run, and a line each as jsonl', async () => {
-  const client = { listRuns: async () => [aRun(), aRun()], getRun: async () => aRun() };
+  const findRuns = async () => ({ runs: [aRun(), aRun()], isCut: false });
+  const client = { findRuns, getRun: async () => aRun() };
   const list = fakeHost(client);
   await list.run('run', 'list', '-o', 'json');
   expect(JSON.parse(list.said.stdout)).toEqual([aRun(), aRun()]);
@@ -270,7 +271,7 @@ test('JSON is one value for a list, one for a run, and a line each as jsonl', as
 });
 
 test('an empty list is empty JSON, and a word beside an empty table', async () => {
-  const client = { listRuns: async () => [] as RunStatus[] };
+  const client = { findRuns: async () => ({ runs: [], isCut: false }) };
   const json = fakeHost(client);
   await json.run('run', 'list', '-o', 'json');
   expect(json.said.stdout).toBe('[]\n');
@@ -279,19 +280,51 @@ test('an empty list is empty JSON, and a word beside an empty table', async () =
   expect(table.said).toEqual({ stdout: '', stderr: 'no runs\n' });
 });
 
+test('a list that was cut says so beside it, and how to go on', async () => {
+  const findRuns: Client['findRuns'] = async (_query, max) => ({
+    runs: [aRun()],
+    isCut: max === 1,
+  });
+  const cut = fakeHost({ findRuns });
+  await cut.run('run', 'list', '--limit', '1', '-o', 'jsonl');
+  expect(cut.said.stdout).toBe(`${JSON.stringify(aRun())}\n`);
+  expect(cut.said.stderr).toContain(`more than these 1: --limit N for more, --before ${ID}`);
+  const whole = fakeHost({ findRuns });
+  await whole.run('run', 'list');
+  expect(whole.said.stderr).toBe('');
+});
+
+test('runs are searched by when they were made and by words, all of them by default', async () => {
+  const asked: unknown[] = [];
+  const findRuns: Client['findRuns'] = async (...given) => {
+    asked.push(given);
+    return { runs: [], isCut: false };
+  };
+  const { host, run, said } = fakeHost({ findRuns });
+  const weekAgo = new Date(host.clock.wall() - 7 * 86_400_000).toISOString();
+  await run('run', 'list', '--since', '7d', '--text', 'no space', '--text', 'rack-3');
+  await run('run', 'list', '--since', '2026-11-21', '--limit', '3');
+  expect(asked).toEqual([
+    [{ since: weekAgo, text: ['no space', 'rack-3'] }, 10_000],
+    [{ since: '2026-11-21T00:00:00.000Z' }, 3],
+  ]);
+  expect(await run('run', 'list', '--since', 'yesterday')).toBe(64);
+  expect(said.stderr).toContain('Write 90m, 12h, 7d, 2026-11-21');
+});
+
 test('flags may come from the environment, and the command line wins', async () => {
-  const queries: ListQuery[] = [];
-  const listRuns = async (query: ListQuery) => {
-    queries.push(query);
-    return [];
+  const queries: unknown[] = [];
+  const findRuns: Client['findRuns'] = async (query, max) => {
+    queries.push({ ...query, max });
+    return { runs: [], isCut: false };
   };
   const env = { RUNYARD_LIMIT: '7', RUNYARD_STATE: 'pending', RUNYARD_SERVER: 'http://yard:1/' };
-  const { run, masters } = fakeHost({ listRuns }, { env });
+  const { run, masters } = fakeHost({ findRuns }, { env });
   await run('run', 'list');
   await run('run', 'list', '--limit', '8', '--server', 'http://other:2');
   expect(queries).toEqual([
-    { limit: 7, state: ['PENDING'] },
-    { limit: 8, state: ['PENDING'] },
+    { max: 7, state: ['PENDING'] },
+    { max: 8, state: ['PENDING'] },
   ]);
   expect(masters).toEqual([{ server: 'http://yard:1' }, { server: 'http://other:2' }]);
 });
@@ -341,7 +374,8 @@ test.each([
   [{ TERM: 'dumb' }, true, false],
   [{}, false, false],
 ])('with %j on a terminal (%s) there is colour: %s', async (env, isTerminal, hasColour) => {
-  const { host, said, run } = fakeHost({ listRuns: async () => [aRun()] }, { env });
+  const findRuns = async () => ({ runs: [aRun()], isCut: false });
+  const { host, said, run } = fakeHost({ findRuns }, { env });
   host.stdout.isTerminal = isTerminal;
   await run('run', 'list');
   expect(said.stdout.includes('\u001b[')).toBe(hasColour);
@@ -353,7 +387,9 @@ test.each([
 
 test('a table shows a hostile name as text', async () => {
   const name = 'x\u001b]0;owned\u0007\u202ey\nz';
-  const { run, said } = fakeHost({ listRuns: async () => [aRun({ name })] });
+  const { run, said } = fakeHost({
+    findRuns: async () => ({ runs: [aRun({ name })], isCut: false }),
+  });
   await run('run', 'list');
   expect(said.stdout).toContain('x\\u202ey z\n');
   expect(said.stdout).not.toContain('\u001b');

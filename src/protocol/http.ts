@@ -27,6 +27,11 @@ export const jobStatus = z.object({
 });
 export type JobStatus = z.infer<typeof jobStatus>;
 
+/** Where a list goes on, as `before`: absent where all that fits was found, or `limit` of it. */
+export const NEXT_HEADER = 'runyard-next';
+/** The runs of one answer. */
+export const PAGE_MAX = 1000;
+
 /** ANDed; newest first. */
 export const runQuery = z.object({
   state: z
@@ -47,7 +52,7 @@ export const runQuery = z.object({
     .union([z.string(), z.array(z.string()).max(20)])
     .transform((text) => [text].flat())
     .optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(50),
+  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(50),
   /** Looks at no more runs than so many; by default, at all. */
   scan: z.coerce.number().int().min(1).optional(),
   /** Runs older than this one: the last id of the page before. */

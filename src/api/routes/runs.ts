@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   abortBody,
+  NEXT_HEADER,
   historyEvent,
   holdBody,
   runQuery,
@@ -14,9 +15,6 @@ import { bodyOf, idParam, paramsOf, queryOf } from '../route.ts';
 const waitQuery = z.object({ ms: z.coerce.number().int().min(0).max(600_000).default(30_000) });
 const requests = z.array(runRequest).min(1).max(5000);
 const submitted = z.object({ runId: z.string(), created: z.boolean() });
-
-/** Where to go on, as `before`: absent where all that fits was found, or `limit` of it. */
-const NEXT_HEADER = 'runyard-next';
 
 const idOf = (call: Call) => paramsOf(call, idParam).id;
 
