@@ -56,6 +56,26 @@ test('a blocked run names its blockers, one that backs off until when', async ()
   expect((await ask(blocker)).summary).toMatch(/^waits until 2026-01-01T.*Z after 1 failed tries$/);
 });
 
+test('why tells only of runs with the same needs, also where these are long and nearly the same', async () => {
+  const yard = await openYard();
+  const slave = await yard.welcomed('s1', { labels: labelled('one') });
+  slave.close();
+  await settled();
+  const offline = await yard.run({ argv: ['true'], labels: labelled('one') });
+  const never = await yard.run({ argv: ['true'], labels: labelled('two') });
+  const verdictsOf = async (id: string) => {
+    const { decisions } = await explain(yard.yard, yard.store, id);
+    return decisions.map(({ verdict }) => verdict);
+  };
+  expect(await verdictsOf(offline)).toEqual(['offline']);
+  expect(await verdictsOf(never)).toEqual(['none_can_ever']);
+
+  function labelled(last: string): Record<string, string> {
+    const many = Array.from({ length: 8 }, (_, n) => [`label-${n}`, 'x'.repeat(100)]);
+    return { ...Object.fromEntries(many), last };
+  }
+});
+
 test('why of a run that is not there is an error', async () => {
   const yard = await openYard();
   await expect(explain(yard.yard, yard.store, 'nobody')).rejects.toThrow(/^run.unknown/);

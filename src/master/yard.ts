@@ -2,6 +2,7 @@
  * The heart of the master: the ledger kept in step with the queue, the rooms on the slaves and the
  * deadlines. No socket, no clock of its own, no disk: all of it runs in the simulator.
  */
+import { hash } from 'node:crypto';
 import { buggify } from '../base/buggify.ts';
 import type { Clock } from '../base/clock.ts';
 import { assert } from '../base/errors.ts';
@@ -21,6 +22,9 @@ import type { Queue, Room } from './placement.ts';
 import { keys, pack } from './records.ts';
 import type { DecisionRecord, EventRecord, JobRecord, RunRecord, SlaveRecord } from './records.ts';
 import type { Fence, StateStore } from './store/port.ts';
+
+/** Of a class's key within a store key, in characters. */
+const PATH_MAX = 400;
 
 export interface YardPorts {
   store: StateStore;
@@ -325,9 +329,14 @@ export function badEndOf(run: RunRecord): string | undefined {
   return `${run.state} (${reason!})`;
 }
 
-/** A class's key as part of a store key. */
+/**
+ * A class's key as part of a store key. A long one ends in its digest and is then longer than any
+ * that stands there whole.
+ */
 export function classPath(key: string): string {
-  return encodeURIComponent(key).slice(0, 400);
+  const path = encodeURIComponent(key);
+  if (path.length <= PATH_MAX) return path;
+  return `${path.slice(0, PATH_MAX)}~${hash('sha256', key, 'hex')}`;
 }
 
 function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
