@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { exitCodeOf, isYardError } from '../base/errors.ts';
 import { VERSION } from '../protocol/version.ts';
 import { makeBind } from './call.ts';
+import { addComplete } from './commands/complete.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDemo } from './commands/demo.ts';
 import { addBackup, addRestore } from './commands/backup.ts';
@@ -107,6 +108,7 @@ export function makeProgram(host: CliHost, onExit: (status: number) => void): Co
     addRestore,
     addVersion,
     addCompletion,
+    addComplete,
     addDemo,
   ])
     add(program, bind);

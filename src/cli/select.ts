@@ -14,9 +14,8 @@ export async function findRunId(client: Client, selector: string): Promise<strin
     });
   }
   if (selector.length >= RUN_ID_CHARACTERS) return selector;
-  // Ids sort, and no character of theirs comes after z: these two are the last that start so.
-  const before = selector.padEnd(RUN_ID_CHARACTERS_MAX, 'z');
-  const found = await client.listRuns({ before, limit: 2 });
+  // These two are the last that start so.
+  const found = await client.listRuns({ ...idsFrom(selector), limit: 2 });
   const [match, other] = found.filter(({ runId }) => runId.startsWith(selector));
   if (match && other) {
     throw new YardError('run.ambiguous', `more than one run starts with ${quote(selector)}`, {
@@ -25,6 +24,11 @@ export async function findRunId(client: Client, selector: string): Promise<strin
   }
   // A master of another making may have shorter ids: it knows.
   return match?.runId ?? selector;
+}
+
+/** Where those begin that start so: ids sort, and no character of theirs comes after z. */
+export function idsFrom(start: string): { before?: string } {
+  return /^[A-Za-z0-9_-]+$/.test(start) ? { before: start.padEnd(RUN_ID_CHARACTERS_MAX, 'z') } : {};
 }
 
 async function lastRunId(client: Client): Promise<string> {

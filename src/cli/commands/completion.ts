@@ -1,6 +1,7 @@
 import { Argument } from 'commander';
 import type { Command } from 'commander';
 import type { Bind } from '../call.ts';
+import type { Kind } from './complete.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof SHELLS)[number];
@@ -24,8 +25,20 @@ export function addCompletion(parent: Command, bind: Bind): void {
     );
 }
 
-/** What may come after each path of words: `run list` → its flags. */
-type Table = Map<string, string[]>;
+/** What may come after each path of words: `run list` → its flags, and what a master knows. */
+type Table = Map<string, { words: string[]; kind: Kind | undefined }>;
+
+/** By what the arguments of verbs are said to be. */
+const KIND_OF: Record<string, Kind> = { runs: 'runs', 'a run': 'runs', slaves: 'slaves' };
+/** Of these only what is not done makes sense. */
+const OF_LIVE = ['run abort', 'run hold', 'run release'];
+/** Flags whose values a master knows. */
+const FLAGS: Record<string, Kind> = {
+  '--slave': 'slaves',
+  '--after': 'runs',
+  '--before': 'runs',
+  '--run': 'runs',
+};
 
 function tableOf(root: Command): Table {
   const table: Table = new Map();
@@ -34,7 +47,12 @@ function tableOf(root: Command): Table {
     const shown = command.createHelp().visibleCommands(command);
     const flags = command.options.filter(({ hidden }) => !hidden).map(({ long }) => long!);
     const words = shown.map((child) => child.name());
-    table.set(path.join(' '), [...new Set([...words, ...flags, ...common, '--help'])]);
+    const all = [...new Set([...words, ...flags, ...common, '--help'])];
+    const [argument] = command.registeredArguments;
+    const kind = OF_LIVE.includes(path.join(' '))
+      ? 'live-runs'
+      : KIND_OF[argument?.description ?? ''];
+    table.set(path.join(' '), { words: all, kind });
     for (const child of command.commands) {
       if (words.includes(child.name())) add(child, [...path, child.name()]);
     }
@@ -51,33 +69,54 @@ const SCRIPTS: Record<Shell, (table: Table) => string> = {
     [[ $word == -- ]] && return
 ${cases(table, '    ')}
   done
-  local words=''
+  local names='' kind='' flag given from=() start="\${COMP_WORDS[COMP_CWORD]}"
   case "$path" in
 ${answers(table)}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  case "\${COMP_WORDS[COMP_CWORD - 1]}" in
+${values()}
+  esac
+  if [[ $kind && $start != -* ]]; then
+    for flag in --server --token-file; do
+      given="($flag)[= ]([^ ]+)"
+      [[ \${COMP_LINE-} =~ $given ]] && from+=("\${BASH_REMATCH[@]:1}")
+    done
+    names+=" $("\${COMP_WORDS[0]}" complete "\${from[@]}" "$kind" "$start" 2>/dev/null)"
+  fi
+  COMPREPLY=($(compgen -W "$names" -- "$start"))
 }
 complete -o default -F _runyard runyard
 `,
   zsh: (table) => `#compdef runyard
 _runyard() {
-  local path_='' word i words_=''
+  local path_='' word i names='' kind='' flag given start="\${words[CURRENT]}" line="$words"
+  local -a from match
   for ((i = 2; i < CURRENT; i++)); do
     word="\${words[i]}"
     [[ $word == -- ]] && return
 ${cases(table, '    ').replaceAll('path', 'path_')}
   done
   case "$path_" in
-${answers(table).replaceAll('words=', 'words_=')}
+${answers(table)}
   esac
-  compadd -- \${=words_}
+  case "\${words[CURRENT - 1]}" in
+${values()}
+  esac
+  if [[ -n $kind && $start != -* ]]; then
+    for flag in --server --token-file; do
+      given="($flag)[= ]([^ ]+)"
+      [[ $line =~ $given ]] && from+=("\${match[@]}")
+    done
+    names+=" $("\${words[1]}" complete "\${from[@]}" "$kind" "$start" 2>/dev/null)"
+  fi
+  compadd -- \${=names}
   _files
 }
 compdef _runyard runyard
 `,
   fish: (table) =>
     [...table]
-      .map(([path, words]) => {
+      .map(([path, { words, kind }]) => {
         const seen = path.split(' ').filter(Boolean);
         const next = [...table.keys()].filter((other) => isBelow(other, path));
         const names = next.map((other) => other.split(' ').at(-1)!);
@@ -86,7 +125,9 @@ compdef _runyard runyard
           conditions.push(`not __fish_seen_subcommand_from ${names.join(' ')}`);
         }
         const condition = conditions.length === 0 ? '' : ` -n '${conditions.join('; and ')}'`;
-        return `complete -c runyard${condition} -a '${words.join(' ')}'\n`;
+        const start = `complete -c runyard${condition} -a`;
+        const asked = `'(runyard complete ${kind} (commandline -ct) 2>/dev/null)'`;
+        return `${start} '${words.join(' ')}'\n${kind === undefined ? '' : `${start} ${asked}\n`}`;
       })
       .join(''),
 };
@@ -108,6 +149,14 @@ function cases(table: Table, indent: string): string {
 
 function answers(table: Table): string {
   return [...table]
-    .map(([path, words]) => `    '${path}') words='${words.join(' ')}' ;;`)
+    .map(([path, { words, kind = '' }]) => {
+      return `    '${path}') names='${words.join(' ')}' kind='${kind}' ;;`;
+    })
+    .join('\n');
+}
+
+function values(): string {
+  return Object.entries(FLAGS)
+    .map(([flag, kind]) => `    ${flag}) names='' kind='${kind}' ;;`)
     .join('\n');
 }
