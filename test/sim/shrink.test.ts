@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { BUGGIFY_SITES } from '../../src/base/buggify.ts';
 import { inMacrotask } from './kernel.ts';
 import type { Scenario } from './scenario.ts';
 import { reduce, shrink } from './shrink.ts';
@@ -22,10 +23,13 @@ test('where nothing can be left out, all is left', async () => {
 /** One run that no slave can ever run, and that waits for ever: a liveness oracle sees it. */
 function scenarioWithOneBadRun(): Scenario {
   const scenario = drawScenario('shrink', { profile: 'everything', slaves: 3, runs: 6 });
+  const buggify = { sites: [...BUGGIFY_SITES], rate: 0.1 };
   const [first, ...others] = scenario.runs;
   const request = { ...first!.request, arch: 's390x', queueTimeoutMs: 0 };
   const { abortAtMs: _, ...bad } = { ...first!, request };
-  return { ...scenario, faults: scenario.faults.slice(0, 12), runs: [bad, ...others] };
+  const wishes = { buggify, isRead: true, drainsAfter: scenario.slaves[0]!.name };
+  const faults = scenario.faults.slice(0, 12);
+  return { ...scenario, ...wishes, faults, runs: [bad, ...others] };
 }
 
 test('a failing scenario is shrunk to the run that makes it fail', async () => {
@@ -41,6 +45,9 @@ test('a failing scenario is shrunk to the run that makes it fail', async () => {
     { index: 0, request: { argv: ['task', '0'], key: 'key-0', arch: 's390x' } },
   ]);
   expect(slaves).toHaveLength(1);
+  expect(shrunk.scenario).not.toHaveProperty('isRead');
+  expect(shrunk.scenario).not.toHaveProperty('buggify');
+  expect(shrunk.scenario).not.toHaveProperty('drainsAfter');
   const again = await inMacrotask(() => simulate(shrunk.scenario));
   expect(again.violations[0]?.oracle).toBe('L1');
 });

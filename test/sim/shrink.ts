@@ -1,7 +1,7 @@
 /**
- * Makes a failing scenario small: leaves out faults, runs, drains and slaves as long as the same
- * oracle still finds something (delta debugging). What a fault or a run draws is its own, so that
- * leaving one out moves no other.
+ * Makes a failing scenario small: leaves out faults, runs, drains, slaves and what it has as a
+ * whole, such as its readers, as long as the same oracle still finds something (delta debugging).
+ * What a fault or a run draws is its own, so that leaving one out moves no other.
  */
 import { inMacrotask } from './kernel.ts';
 import { canRun } from './needs.ts';
@@ -75,12 +75,19 @@ export async function shrink(
   return { ...best, isCut: isCut || best.isCut };
 }
 
+/** What a scenario may have as a whole: readers, rare things in the code, a last drain. */
+const WISHES = ['isRead', 'buggify', 'drainsAfter'] as const;
+
 type Attempt = (candidate: Scenario) => Promise<boolean>;
 
 /** Until nothing more can be left out. */
 async function leaveOut(now: () => Scenario, attempt: Attempt): Promise<void> {
   for (let size = Infinity; sizeOf(now()) < size;) {
     size = sizeOf(now());
+    for (const wish of WISHES) {
+      const { [wish]: value, ...rest } = now();
+      if (value) await attempt(rest);
+    }
     await reduce(now().faults, (faults) => attempt({ ...now(), faults }));
     await reduce(now().runs, (runs) => attempt({ ...now(), runs }));
     await reduce(now().drains, (drains) => attempt({ ...now(), drains }));
@@ -96,8 +103,10 @@ function isSmall({ faults, runs }: Scenario): boolean {
 }
 
 /** What is left of its parts; the rest is only simpler. */
-function sizeOf({ faults, runs, drains, slaves }: Scenario): number {
-  return faults.length + runs.length + drains.length + slaves.length;
+function sizeOf(scenario: Scenario): number {
+  const { faults, runs, drains, slaves } = scenario;
+  const wishes = WISHES.filter((wish) => scenario[wish]);
+  return faults.length + runs.length + drains.length + slaves.length + wishes.length;
 }
 
 async function violationOf(scenario: Scenario, oracle: string): Promise<Violation | undefined> {
