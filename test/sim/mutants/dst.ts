@@ -26,6 +26,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'memory-before-disk',
     source: 'dst 3',
+    shows: 'S16',
     why: 'readers see what was decided and is not on disk yet',
     file: 'src/master/ledger.ts',
     find: `return cell ? cell.durable : archive.findDone(id);`,
@@ -34,6 +35,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'snapshot-and-history-apart',
     source: 'dst 4',
+    shows: 'S8',
     why: 'the last write of a decision goes into a commit of its own',
     file: 'src/master/ledger.ts',
     find: `    return store.commit({ fence, ops }).then(`,
@@ -58,6 +60,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'no-fence',
     source: 'dst 6',
+    shows: 'S4',
     why: 'any attempt may report, whichever is current',
     file: 'src/machines/run.ts',
     find: `    'attempt' in event && event.attempt === context.attempt && context.attempt > context.settled`,
@@ -73,6 +76,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'attempt-not-bumped',
     source: 'dst 7',
+    shows: 'S3',
     why: 'a new grant has the number of the one before',
     file: 'src/machines/run.ts',
     find: `      attempt: context.attempt + 1,`,
@@ -81,6 +85,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'abort-overwritten',
     source: 'dst 8',
+    shows: 'S1',
     why: 'a run that was aborted takes the result that comes after',
     file: 'src/machines/run.ts',
     find: `    ABORTED: { type: 'final' },`,
@@ -118,6 +123,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'finish-counted-twice',
     source: 'dst 9',
+    shows: 'S10',
     why: 'a failure that is reported again is counted again',
     file: 'src/machines/run.ts',
     find: `event.attempt === context.attempt && context.attempt > context.settled`,
@@ -133,6 +139,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'slot-reserved-late',
     source: 'dst 10',
+    shows: 'S22',
     why: 'a slot is taken once the grant is on disk, not when it is decided',
     file: 'src/master/yard.ts',
     find: `    occupy(room.name, id, run.context.attempt, run.facts.resources);`,
@@ -141,6 +148,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'requeue-on-restart',
     source: 'dst 11',
+    shows: 'S18',
     why: 'a master that starts again does not wait for slaves to come back',
     file: 'src/master/hub.ts',
     find: `        leases.renew(name, windowMs);`,
@@ -149,6 +157,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'deadlines-not-armed-again',
     source: 'dst 12',
+    shows: 'L1',
     why: 'after a restart nobody waits for the deadlines of runs',
     file: 'src/master/yard.ts',
     find: `        arm(run, restAfterRestart);`,
@@ -166,6 +175,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'drain-forgotten-on-reconnect',
     source: 'dst 14',
+    shows: 'S15',
     why: 'a slave that comes back takes work again',
     file: 'src/machines/slave.ts',
     find: `      seenAt: at,
@@ -177,6 +187,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'no-kill-after-term',
     source: 'dst 15',
+    shows: 'L6',
     why: 'a task that ignores SIGTERM is never killed',
     file: 'src/slave/attempt.ts',
     find: `    later(assignment.graceMs, () => {
@@ -187,6 +198,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'output-not-flushed',
     source: 'dst 16',
+    shows: 'S6',
     why: 'an end is reported before its outputs have arrived, and the master takes it',
     file: 'src/slave/attempt.ts',
     find: `      await orAborted(tail!.flushed(), discarding.signal);`,
@@ -257,6 +269,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'reconciled-by-run',
     source: 'dst 20',
+    shows: 'L2',
     why: 'what a slave holds is compared by run, not by run and attempt',
     file: 'src/master/handshake.ts',
     find: `      const isCurrent = run?.context.attempt === attempt && run.context.token === token;`,
@@ -265,6 +278,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'arch-unchecked-on-retry',
     source: 'dst 21',
+    shows: 'S12',
     why: 'a run that is queued again after a loss goes to any architecture',
     file: 'src/master/placement.ts',
     find: `      const key = classKey(facts);`,
@@ -274,6 +288,7 @@ export const DST: readonly Mutant[] = [
   {
     name: 'retry-off-by-one',
     source: 'dst 22',
+    shows: 'S7',
     why: 'one retry too many',
     file: 'src/machines/retry.ts',
     find: `run.failures < policy.retries`,

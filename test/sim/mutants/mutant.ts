@@ -1,3 +1,5 @@
+import type { Invariant } from '../oracles/invariants.ts';
+
 /** A bug that is planted in a copy of the sources, to see whether an oracle finds it. */
 export interface Mutant extends Edit {
   /** Unique, in words joined by dashes. */
@@ -7,6 +9,8 @@ export interface Mutant extends Edit {
   why: string;
   /** dst N: of the list in the reference on simulation, part 5. blind: by who did not write the oracles. */
   source: `dst ${number}` | 'own' | 'blind';
+  /** The oracle that it proves to be able to speak: it must, whichever else does. */
+  shows?: Invariant;
   /** Why nothing that is promised can be different. Absent: it must be found. */
   equivalent?: string;
 }

@@ -5,6 +5,7 @@ export const CLIENTS: readonly Mutant[] = [
   {
     name: 'accepted-before-durable',
     source: 'own',
+    shows: 'S2',
     why: 'a submit is answered while its commit is under way',
     file: 'src/master/submit.ts',
     find: `    await yard.transact((tx) => {
@@ -23,6 +24,7 @@ export const CLIENTS: readonly Mutant[] = [
   {
     name: 'key-of-another-content',
     source: 'own',
+    shows: 'S25',
     why: 'a key that was used for another content is taken for a repetition',
     file: 'src/master/submit.ts',
     find: `    if (known.contentDigest !== contentDigest) throw keyConflict(`,
@@ -70,6 +72,7 @@ export const CLIENTS: readonly Mutant[] = [
   {
     name: 'abort-answered-early',
     source: 'own',
+    shows: 'S23',
     why: 'an abort is answered before the run has ended',
     file: 'src/master/service.ts',
     find: `      return waitRun(runId, patience, new AbortController().signal);`,
@@ -90,5 +93,43 @@ export const CLIENTS: readonly Mutant[] = [
     file: 'src/master/service.ts',
     find: `      if (isDone(run.state)) return statusOf(run, baseUrl());`,
     replace: `      if (isDone(run.state)) return { ...statusOf(run, baseUrl()), state: 'ABORTED' as const };`,
+  },
+  {
+    name: 'status-from-a-cache',
+    source: 'own',
+    shows: 'S17',
+    why: 'who asks soon after another is told what that one was told',
+    file: 'src/master/service.ts',
+    find: `    const run = await yard.ledger.findRun(runId);
+    if (run) return run;`,
+    replace: `    const known = told.get(runId);
+    if (known && clock.now() < known.until) return known.run;
+    const run = await yard.ledger.findRun(runId);
+    if (run) told.set(runId, { run, until: clock.now() + 5_000 });
+    if (run) return run;`,
+    also: [
+      {
+        file: 'src/master/service.ts',
+        find: `  async function getRecord(runId: string): Promise<RunRecord> {`,
+        replace: `  const told = new Map();
+  async function getRecord(runId: string): Promise<RunRecord> {`,
+      },
+    ],
+  },
+  {
+    name: 'last-event-told-again',
+    source: 'own',
+    shows: 'S32',
+    why: 'a watcher that comes back is told once more what it heard last',
+    file: 'src/master/feed.ts',
+    find: `findIndex(({ seq }) => seq > at);`,
+    replace: `findIndex(({ seq }) => seq >= at);`,
+    also: [
+      {
+        file: 'src/master/feed.ts',
+        find: `archive.eventsFrom(at + 1)`,
+        replace: `archive.eventsFrom(at)`,
+      },
+    ],
   },
 ];

@@ -29,6 +29,7 @@ export const SESSIONS: readonly Mutant[] = [
   {
     name: 'earlier-session-heard',
     source: 'own',
+    shows: 'S26',
     why: 'frames of a connection that was replaced still count',
     file: 'src/master/hub.ts',
     find: `      if (!sessions.isCurrent(session) || stopped) return;
@@ -55,6 +56,7 @@ export const SESSIONS: readonly Mutant[] = [
   {
     name: 'results-after-reconciling',
     source: 'own',
+    shows: 'S21',
     why: 'the results in a hello are not recorded before the rest of it is settled',
     file: 'src/master/handshake.ts',
     find: `    for (const finished of kept) reports.finish(tx, session, finished);`,
@@ -63,6 +65,7 @@ export const SESSIONS: readonly Mutant[] = [
   {
     name: 'held-attempts-stopped',
     source: 'own',
+    shows: 'S20',
     why: 'a slave that comes back is told to stop what it holds',
     file: 'src/master/handshake.ts',
     find: `      if (run.state === 'RUNNING.stopping') verdicts.stop.push({ runId, attempt });`,
@@ -88,6 +91,7 @@ export const SESSIONS: readonly Mutant[] = [
   {
     name: 'exclusive-not-waited-for',
     source: 'own',
+    shows: 'S24',
     why: 'the master grants an exclusive run anew as soon as its slave is lost',
     file: 'src/master/exclusive.ts',
     find: `  if (!facts.exclusive) return undefined;`,
@@ -102,5 +106,19 @@ export const SESSIONS: readonly Mutant[] = [
     sessions.end(session.name);`,
     replace: `    if (stopped) return;
     sessions.end(session.name);`,
+  },
+  {
+    name: 'leases-grow-old',
+    source: 'own',
+    shows: 'L9',
+    why: 'a lease is not renewed any more when it has been for some minutes',
+    file: 'src/master/leases.ts',
+    find: `      if (known && known.until <= until) {
+        known.until = until;
+        return;`,
+    replace: `      if (known && known.until <= until) {
+        known.endsAt ??= until + 150_000;
+        if (until < known.endsAt) known.until = until;
+        return;`,
   },
 ];

@@ -26,6 +26,7 @@ export const SLAVES: readonly Mutant[] = [
   {
     name: 'no-wait-for-the-dying',
     source: 'own',
+    shows: 'S13',
     why: 'an attempt starts while what it takes the place of still runs',
     file: 'src/slave/held.ts',
     find: `    const room = dying.size > 0 ? Promise.all(dying).then(() => {}) : undefined;`,
@@ -34,6 +35,7 @@ export const SLAVES: readonly Mutant[] = [
   {
     name: 'gone-process-succeeded',
     source: 'own',
+    shows: 'S5',
     why: 'a process that is gone after a restart is reported as a success',
     file: 'src/slave/attempt.ts',
     find: `        ending: { kind: 'lost', why: 'the process was gone after a restart of the slave' },`,
@@ -42,6 +44,7 @@ export const SLAVES: readonly Mutant[] = [
   {
     name: 'taken-up-by-starting-again',
     source: 'own',
+    shows: 'S11',
     why: 'a slave that restarts starts what it had instead of taking it over',
     file: 'src/slave/held.ts',
     find: `begin(assignment, { workspace: ports.workspaceAt(key) });`,
@@ -50,6 +53,7 @@ export const SLAVES: readonly Mutant[] = [
   {
     name: 'assignment-not-noted',
     source: 'own',
+    shows: 'S19',
     why: 'an attempt is started without a note of it on the disk of its slave',
     file: 'src/slave/attempt.ts',
     find: `    await spool.keepAssignment(key, assignment);`,
@@ -76,6 +80,7 @@ export const SLAVES: readonly Mutant[] = [
   {
     name: 'bytes-from-the-start-again',
     source: 'own',
+    shows: 'S28',
     why: 'output is sent with the offset of other bytes',
     file: 'src/slave/outputs/sender.ts',
     find: `read(handed, `,
@@ -92,6 +97,7 @@ export const SLAVES: readonly Mutant[] = [
   {
     name: 'refused-for-ever',
     source: 'own',
+    shows: 'L5',
     why: 'a slave that was turned away three times does not try again',
     file: 'src/slave/agent.ts',
     find: `      clock.setTimeout(() => hear({ type: 'retry.due' }), ms);`,
@@ -133,5 +139,35 @@ export const SLAVES: readonly Mutant[] = [
       'A second line of defence: once a drain is decided the master sends no grant, on whatever ' +
       'connection, and what it sent before arrives before the word of the drain. S15 watches that ' +
       'no grant reaches a slave that is drained.',
+  },
+  {
+    name: 'attempt-of-its-own-accord',
+    source: 'own',
+    shows: 'S14',
+    why: 'a slave that restarts begins what it had again, under a number of its own',
+    file: 'src/slave/held.ts',
+    find: `begin(assignment, { workspace: ports.workspaceAt(key) });`,
+    replace: `begin({ ...assignment, attempt: assignment.attempt + 50 });`,
+  },
+  {
+    name: 'no-end-told-while-drained',
+    source: 'own',
+    shows: 'L7',
+    why: 'a slave that is drained tells the ends of its attempts only when it is resumed',
+    file: 'src/slave/agent.ts',
+    find: `    if (!isServing()) return;
+    outgoing.push(message);
+    if (flushing) return;`,
+    replace: `    if (!isServing() || (isDrained && message.type === 'finished')) return;
+    outgoing.push(message);
+    if (flushing) return;`,
+    also: [
+      {
+        file: 'src/slave/agent.ts',
+        find: `        return setDrained(false);`,
+        replace: `        setDrained(false);
+        return held.handIn(sizesHeld);`,
+      },
+    ],
   },
 ];

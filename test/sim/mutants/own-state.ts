@@ -53,6 +53,7 @@ export const STATE: readonly Mutant[] = [
   {
     name: 'last-in-first-out',
     source: 'own',
+    shows: 'L4',
     why: 'what came last is granted first',
     file: 'src/master/placement.ts',
     find: `      else list.items.push(item);`,
@@ -68,6 +69,7 @@ export const STATE: readonly Mutant[] = [
   {
     name: 'failure-frees-dependents',
     source: 'own',
+    shows: 'S29',
     why: 'what waits for a run starts after any exit of it',
     file: 'src/master/yard.ts',
     find: `ending?.kind === 'exited' && ending.code === 0) return undefined;`,
@@ -76,6 +78,7 @@ export const STATE: readonly Mutant[] = [
   {
     name: 'held-at-submit-is-queued',
     source: 'own',
+    shows: 'S30',
     why: 'a run that is to be held from its submission on starts',
     file: 'src/machines/run.ts',
     find: `          { guard: 'isHeld', target: 'PENDING.held' },`,
@@ -84,6 +87,7 @@ export const STATE: readonly Mutant[] = [
   {
     name: 'job-abort-leaves-one-out',
     source: 'own',
+    shows: 'S31',
     why: 'the last run of a job does not hear of its abort',
     file: 'src/master/yard.ts',
     find: `      for (const id of job.runs) {`,
@@ -100,6 +104,7 @@ export const STATE: readonly Mutant[] = [
   {
     name: 'history-with-holes',
     source: 'own',
+    shows: 'S9',
     why: 'numbers of events are left out',
     file: 'src/master/ledger.ts',
     find: `      seq++;
@@ -126,6 +131,7 @@ export const STATE: readonly Mutant[] = [
   {
     name: 'no-start-without-work',
     source: 'own',
+    shows: 'L3',
     why: 'a master that finds nothing to do when it starts again ends',
     file: 'src/master/master.ts',
     find: `  await yard.open();`,
@@ -145,6 +151,7 @@ export const STATE: readonly Mutant[] = [
   {
     name: 'hole-unseen',
     source: 'own',
+    shows: 'S27',
     why: 'a store from whose middle a group of commits is gone is served',
     file: 'src/master/store/check.ts',
     find: `      checkSuccessor(before, next);`,
@@ -153,6 +160,7 @@ export const STATE: readonly Mutant[] = [
   {
     name: 'gone-at-rest',
     source: 'own',
+    shows: 'L8',
     why: 'once all is well the master dies for good; planted in the world, for the core has no such act',
     file: 'test/sim/world.ts',
     find: `    healedAtMs = kernel.now / 1000;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { PROMISES, proofsOf, silentOf, unprovedOf } from './matrix.ts';
 import { editsOf, plant } from './mutant.ts';
 import { MUTANTS, mutantsOf } from './table.ts';
 
@@ -45,4 +46,23 @@ test('a source is asked for by its whole name, a bug by a part of its own', () =
   expect(mutantsOf(['dst 2'])).toHaveLength(1);
   // Its name holds the letters of another source.
   expect(mutantsOf(['standstill']).map(({ source }) => source)).toContain('blind');
+});
+
+test.each(PROMISES)('for the oracle of %s a bug is planted', (name) => {
+  expect(MUTANTS.filter(({ shows }) => shows === name)).not.toEqual([]);
+});
+
+test('an oracle is proved by the bugs that made it speak, and one that was to speak is named', () => {
+  const hunts = [
+    { mutant: MUTANTS.find(({ shows }) => shows === 'S1')!, oracles: ['S16', 'S1'] },
+    { mutant: MUTANTS.find(({ shows }) => shows === 'S2')!, oracles: ['S16'] },
+  ].map(({ mutant, oracles }) => {
+    const found = { seeds: 1, first: oracles[0], oracles, events: 1, cpuSeconds: 1 };
+    return { mutant, found: [found] };
+  });
+  const [one, two] = hunts.map(({ mutant: { name } }) => name);
+  expect(proofsOf(hunts).get('S16')).toEqual({ first: [one, two], also: [] });
+  expect(proofsOf(hunts).get('S1')).toEqual({ first: [], also: [one] });
+  expect(silentOf(hunts)).toEqual([`S2 of ${two}`]);
+  expect(unprovedOf(hunts)).toEqual(PROMISES.filter((name) => !['S1', 'S16'].includes(name)));
 });
