@@ -126,6 +126,48 @@ browserTest('every transition of the machine is drawn, each once', async () => {
   await page.context().close();
 });
 
+browserTest(
+  'the machine can be read on a desk and on a phone, where the run stands in sight',
+  async () => {
+    const [id] = await yard!.submit({ argv: ['true'] });
+    await untilState(yard!, id!, 'COMPLETE');
+    for (const [width, height] of [
+      [1360, 860],
+      [390, 844],
+    ] as const) {
+      const { page } = await yard!.look(`/runs/${id}/machine`, { width, height });
+      await page.waitForSelector('[data-state="COMPLETE"][data-active]');
+      const sizesOf = (selector: string) =>
+        page.$$eval(selector, (all) =>
+          all.map(
+            (text) =>
+              Number.parseFloat(getComputedStyle(text).fontSize) *
+              (text as SVGTextElement).getScreenCTM()!.a,
+          ),
+        );
+      expect(Math.min(...(await sizesOf('[data-state] > text')))).toBeGreaterThanOrEqual(12);
+      const labels = await sizesOf('.arrow-label');
+      expect(labels.length).toBeGreaterThan(15);
+      expect(Math.min(...labels)).toBeGreaterThanOrEqual(10.5);
+      for (const key of ['Home', 'End']) {
+        await page.keyboard.press(key);
+        const isInSight = await page.$eval('[data-active]', (state) => {
+          const box = state.getBoundingClientRect();
+          const view = state.closest('.statechart-view')!.getBoundingClientRect();
+          return (
+            box.left >= view.left - 1 &&
+            box.right <= view.right + 1 &&
+            box.top >= view.top - 4 &&
+            box.bottom <= view.bottom + 4
+          );
+        });
+        expect(isInSight, `${key} at ${width}`).toBe(true);
+      }
+      await page.context().close();
+    }
+  },
+);
+
 browserTest('heartbeats are one arrow, and each its own on demand', async () => {
   const [id] = await yard!.submit({ argv: ['sleep', '600'] });
   await untilState(yard!, id!, 'executing');

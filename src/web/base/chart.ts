@@ -1,6 +1,9 @@
 /** A machine's chart with its lines laid out: made when the page is built, drawn by the page. */
 import type { Chart } from '../../protocol/devtools.ts';
 
+/** Of a label's text, in pixels at full size. */
+export const LABEL_LINE_HEIGHT = 16;
+
 export type Point = readonly [x: number, y: number];
 
 /** Lengths are pixels at full size. */
@@ -39,7 +42,7 @@ export interface DrawnChart {
   arrows: Arrow[];
   /** From left to right. */
   wide: Picture;
-  /** From top to bottom and without labels, for phones. */
+  /** From top to bottom, for what is narrower than a desk's screen. */
   narrow: Picture;
 }
 

@@ -67,19 +67,44 @@ function stepsOf({ states, transitions }: Chart, id: number): Step[] {
     .map(({ path }) => ({ id, source: path, target: target ?? path }));
 }
 
-/** More names than these are counted instead of shown. */
+/** More names than these are counted instead of shown, and long ones before others. */
 const NAMES_MAX = 3;
+const LENGTH_MAX = 12;
 
-/** What makes it happen, each event once; nothing where that only repeats where it leads. */
-export function labelOf({ id: machine, transitions }: Chart, arrow: Arrow): string[] {
-  // Most are the machine's own, or of an attempt or a slave: their first word would say little.
-  const spare = new RegExp(`^(?:${machine}|attempt|slave)\\.|\\.requested$`, 'g');
+/**
+ * What makes it happen, each event once; nothing where that only repeats where it leads, or where
+ * the machine begins and nothing else can happen.
+ */
+export function labelOf(chart: Chart, arrow: Arrow): string[] {
+  const events = [...new Set(arrow.transitions.map((id) => chart.transitions[id]!.event))];
+  const distinct = events.map((event) => wordsOf(chart, event, events.length > 1));
   const reached = arrow.target.slice(arrow.target.lastIndexOf('.') + 1);
-  const names = arrow.transitions.map(
-    (id) => transitions[id]!.event.replace(spare, '').replace('.', ' ') || 'always',
-  );
-  const distinct = [...new Set(names)];
-  if (distinct.length === 1 && distinct[0] === reached) return [];
+  if (distinct.length === 1 && (distinct[0] === reached || isOnlyWayOn(chart, arrow))) return [];
   if (distinct.length <= NAMES_MAX) return distinct;
-  return [...distinct.slice(0, NAMES_MAX - 1), `+${distinct.length - NAMES_MAX + 1} more`];
+  const names = [
+    ...distinct.filter((name) => name.length <= LENGTH_MAX),
+    ...distinct.filter((name) => name.length > LENGTH_MAX),
+  ];
+  return [...names.slice(0, NAMES_MAX - 1), `+${names.length - NAMES_MAX + 1} more`];
+}
+
+function isOnlyWayOn({ initial, transitions }: Chart, { source }: Arrow): boolean {
+  const events = transitions.filter((one) => one.source === source).map(({ event }) => event);
+  return source === initial && !source.includes('.') && new Set(events).size === 1;
+}
+
+/**
+ * An event's name without what goes without saying: most are the machine's own, or of an attempt or
+ * a slave. Of a long one among others the last word says enough where no other event ends in it.
+ */
+function wordsOf({ id, transitions }: Chart, event: string, isAmongOthers: boolean): string {
+  if (event === '') return 'always';
+  const spare = new RegExp(`^(?:${id}|attempt|slave)\\.|\\.requested$`, 'g');
+  const name = event.replace(spare, '');
+  const last = name.slice(name.lastIndexOf('.') + 1);
+  if (!isAmongOthers || name.length <= LENGTH_MAX) return name.replace('.', ' ');
+  const isAlone = transitions.every(
+    (one) => one.event === event || one.event.slice(one.event.lastIndexOf('.') + 1) !== last,
+  );
+  return isAlone ? last : name.replace('.', ' ');
 }

@@ -10,6 +10,8 @@ import type { Box } from '../base/chart.ts';
 import { arrowsOf } from './arrows.ts';
 import { layOut } from './layout.ts';
 
+/** As in styles/statechart.css. */
+const [STATE_FONT, LABEL_FONT] = [15, 13.2];
 const machines = [runMachine, jobMachine, slaveMachine, agentMachine];
 
 test.each(machines)('every transition of $id has an arrow', (machine) => {
@@ -71,42 +73,48 @@ test.each(shapes)('$shape, lines of $id run straight, from state to state', asyn
   }
 });
 
-test.each(machines)('no label of $id lies on a state, a line or another label', async (machine) => {
-  const { chart, arrows, wide } = await layOut(chartOf(machine));
-  const leaves = chart.states.filter(({ type }) => type !== 'compound').map(({ path }) => path);
-  const segments = wide.lines.flatMap((lines, index) =>
-    lines.flatMap((line) =>
-      line.slice(1).map(([x, y], corner) => {
-        const [fromX, fromY] = line[corner]!;
-        const box = {
-          x: Math.min(x, fromX),
-          y: Math.min(y, fromY),
-          width: Math.abs(x - fromX),
-          height: Math.abs(y - fromY),
-        };
-        return { box, name: `${arrows[index]!.source} to ${arrows[index]!.target}` };
-      }),
-    ),
-  );
-  const labels = wide.labels.filter((label) => label !== null);
-  expect(labels.length).toBeGreaterThan(0);
-  for (const [index, label] of labels.entries()) {
-    const text = label.text.join(' ');
-    for (const path of leaves)
-      expect(isApart(label, wide.boxes[path]!), `${text}, ${path}`).toBe(true);
-    for (const { box, name } of segments)
-      expect(isApart(label, box), `${text}, ${name}`).toBe(true);
-    for (const other of labels.slice(index + 1))
-      expect(isApart(label, other), `${text}, ${other.text.join(' ')}`).toBe(true);
-  }
-});
+test.each(shapes)(
+  '$shape, no label of $id lies on a state, a line or another label',
+  async (one) => {
+    const { chart, arrows, [one.shape]: picture } = await layOut(chartOf(one.machine));
+    const leaves = chart.states.filter(({ type }) => type !== 'compound').map(({ path }) => path);
+    const segments = picture.lines.flatMap((lines, index) =>
+      lines.flatMap((line) =>
+        line.slice(1).map(([x, y], corner) => {
+          const [fromX, fromY] = line[corner]!;
+          const box = {
+            x: Math.min(x, fromX),
+            y: Math.min(y, fromY),
+            width: Math.abs(x - fromX),
+            height: Math.abs(y - fromY),
+          };
+          return { box, name: `${arrows[index]!.source} to ${arrows[index]!.target}` };
+        }),
+      ),
+    );
+    const labels = picture.labels.filter((label) => label !== null);
+    expect(labels.length).toBeGreaterThan(0);
+    for (const [index, label] of labels.entries()) {
+      const text = label.text.join(' ');
+      for (const path of leaves)
+        expect(isApart(label, picture.boxes[path]!), `${text}, ${path}`).toBe(true);
+      for (const { box, name } of segments)
+        expect(isApart(label, box), `${text}, ${name}`).toBe(true);
+      for (const other of labels.slice(index + 1))
+        expect(isApart(label, other), `${text}, ${other.text.join(' ')}`).toBe(true);
+    }
+  },
+);
 
-test('the run machine fits a screen and a phone', async () => {
+test('the run machine fits a screen and a phone, with text that can be read', async () => {
   const { wide, narrow } = await layOut(chartOf(runMachine));
   // What is left of 1360 by 860 beside and under the bar, the head, the tabs and the slider.
-  expect(wide.height * Math.min(1, 1298 / wide.width)).toBeLessThan(560);
-  expect(1298 / wide.width).toBeGreaterThan(0.75);
-  expect(narrow.width).toBeLessThanOrEqual(390);
+  const scale = Math.min(1, 1318 / wide.width);
+  expect(wide.height * scale).toBeLessThan(560);
+  expect(STATE_FONT * scale).toBeGreaterThanOrEqual(12);
+  expect(LABEL_FONT * scale).toBeGreaterThanOrEqual(10.5);
+  // It scrolls sideways there, by less than its width once more.
+  expect(narrow.width * 0.87).toBeLessThan(2 * 390);
 });
 
 test('a state more is a box and its arrows more', async () => {

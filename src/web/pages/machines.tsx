@@ -45,24 +45,25 @@ export default function MachinesPage(props: { params: Record<string, string> }) 
       <div class="machine">
         <Panel title={`The ${name()} machine`}>
           <p class="soft">{WHAT[name()]}</p>
-          <div class="machine-picture">
-            <Show when={drawn()} fallback={<p class="empty">There is no such machine.</p>} keyed>
-              {(chart) => (
-                <Statechart
-                  drawn={chart}
-                  trail={population() ? { population: population()! } : {}}
-                  hrefOf={hrefOf}
-                />
-              )}
-            </Show>
-          </div>
+          <Show when={drawn()} fallback={<p class="empty">There is no such machine.</p>} keyed>
+            {(chart) => (
+              <Statechart
+                drawn={chart}
+                trail={population() ? { population: population()! } : {}}
+                hrefOf={hrefOf}
+              />
+            )}
+          </Show>
         </Panel>
         <div class="machine-lists">
           <Panel title="Population">
             <Show when={population()} fallback={<p class="soft">Not known to the master.</p>}>
               {(counts) => (
                 <ul class="plain-list">
-                  <For each={Object.entries(counts()).filter(([, many]) => many > 0)}>
+                  <For
+                    each={Object.entries(counts()).filter(([, many]) => many > 0)}
+                    fallback={<li class="soft">None is there.</li>}
+                  >
                     {([path, many]) => (
                       <li class="bar">
                         <a href={hrefOf(path) ?? '/runs'}>

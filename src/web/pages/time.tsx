@@ -82,11 +82,9 @@ export default function TimePage() {
       </div>
       <Panel title="Runs in each state then">
         <Fault error={answer.error()} />
-        <div class="machine-picture">
-          <Show when={drawn()} keyed>
-            {(chart) => <Statechart drawn={chart} trail={{ population: view()?.runs ?? {} }} />}
-          </Show>
-        </div>
+        <Show when={drawn()} keyed>
+          {(chart) => <Statechart drawn={chart} trail={{ population: view()?.runs ?? {} }} />}
+        </Show>
       </Panel>
       <div class="machine-lists">
         <Panel

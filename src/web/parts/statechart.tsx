@@ -1,7 +1,7 @@
 /** A machine's chart, drawn; what a run did and could do is shown on it. */
-import { For, Show, createMemo } from 'solid-js';
+import { For, Show, createEffect, createMemo } from 'solid-js';
 import type { JSX } from 'solid-js';
-import { isWithin } from '../base/chart.ts';
+import { LABEL_LINE_HEIGHT, isWithin } from '../base/chart.ts';
 import type { Box, DrawnChart, Picture, Point } from '../base/chart.ts';
 import { useMedia } from './table.tsx';
 import '../styles/statechart.css';
@@ -20,17 +20,65 @@ export interface Trail {
   population?: Record<string, number>;
 }
 
-/** A small chart is not blown up to fill its panel. */
-const LARGER_MAX = 1.2;
-const PHONE = '(max-width: 700px)';
+/** On what is narrower the wide picture would be too small to be read. */
+const NARROW = '(max-width: 1200px)';
+/** The narrow picture is never drawn smaller than this: it scrolls sideways instead. */
+const NARROW_SCALE = 0.87;
 
 export function Statechart(props: {
   drawn: DrawnChart;
   trail: Trail;
   hrefOf?: (path: string) => string | undefined;
 }) {
-  const isNarrow = useMedia(PHONE);
+  const isNarrow = useMedia(NARROW);
   const picture = () => (isNarrow() ? props.drawn.narrow : props.drawn.wide);
+  let view!: HTMLDivElement;
+  createEffect(() => {
+    const box = props.trail.at === undefined ? undefined : picture().boxes[props.trail.at];
+    if (box) reveal(view, box);
+  });
+  return (
+    // Can be scrolled, so it can be focused; what it shows is named by the drawing.
+    <div
+      ref={view}
+      class="statechart-view"
+      classList={{ 'is-narrow': isNarrow(), 'is-followed': props.trail.at !== undefined }}
+      tabindex={isNarrow() ? 0 : undefined}
+    >
+      <Drawing {...props} picture={picture()} scale={isNarrow() ? NARROW_SCALE : undefined} />
+    </div>
+  );
+}
+
+/** Scrolls what lies outside of the view to its middle. */
+function reveal(view: HTMLDivElement, { x, y, width, height }: Box): void {
+  const drawing = view.firstElementChild!;
+  const scale = drawing.clientWidth / (drawing as SVGSVGElement).viewBox.baseVal.width;
+  const isSeen = (start: number, length: number, from: number, size: number) =>
+    start * scale >= from && (start + length) * scale <= from + size;
+  const middle = (start: number, length: number, size: number) =>
+    (start + length / 2) * scale - size / 2;
+  if (!isSeen(x, width, view.scrollLeft, view.clientWidth)) {
+    view.scrollLeft = middle(x, width, view.clientWidth);
+  }
+  if (!isSeen(y, height, view.scrollTop, view.clientHeight)) {
+    view.scrollTop = middle(y, height, view.clientHeight);
+  }
+}
+
+function Drawing(props: {
+  drawn: DrawnChart;
+  picture: Picture;
+  /** Absent: as large as its place allows. */
+  scale: number | undefined;
+  trail: Trail;
+  hrefOf?: (path: string) => string | undefined;
+}) {
+  const picture = () => props.picture;
+  const size = () => ({
+    width: picture().width * (props.scale ?? 1),
+    height: picture().height * (props.scale ?? 1),
+  });
   const drawnArrows = createMemo(() =>
     props.drawn.arrows
       .map((_, index) => index)
@@ -42,9 +90,9 @@ export function Statechart(props: {
       role={props.hrefOf ? 'group' : 'img'}
       aria-label={`The ${props.drawn.chart.id} machine${props.trail.at ? `, in ${props.trail.at}` : ''}`}
       viewBox={`0 0 ${picture().width} ${picture().height}`}
-      width={picture().width}
-      height={picture().height}
-      style={{ 'max-width': `${Math.round(picture().width * LARGER_MAX)}px` }}
+      width={size().width}
+      height={size().height}
+      style={{ 'max-width': props.scale === undefined ? `${size().width}px` : 'none' }}
     >
       <defs>
         <For each={['plain', 'taken', 'next', 'last']}>
@@ -56,8 +104,8 @@ export function Statechart(props: {
               refX="7"
               refY="4"
               markerUnits="userSpaceOnUse"
-              markerWidth={kind === 'last' ? 12 : 9}
-              markerHeight={kind === 'last' ? 12 : 9}
+              markerWidth={kind === 'last' ? 14 : 11}
+              markerHeight={kind === 'last' ? 14 : 11}
               orient="auto-start-reverse"
             >
               <path d="M0 0.5 L8 4 L0 7.5 z" />
@@ -106,7 +154,7 @@ export function Statechart(props: {
               'is-around': props.trail.at !== undefined && isWithin(props.trail.at, path),
             }}
             x={picture().boxes[path]!.x + 10}
-            y={picture().boxes[path]!.y + 18}
+            y={picture().boxes[path]!.y + 19}
           >
             {path.slice(path.lastIndexOf('.') + 1)}
           </text>
@@ -187,7 +235,7 @@ function ArrowLabel(props: {
     <text class={`arrow-label is-${props.kind}`} aria-hidden="true">
       <For each={lines()}>
         {(line, index) => (
-          <tspan x={props.label.x} y={props.label.y + 10 + index() * 13}>
+          <tspan x={props.label.x} y={props.label.y + 12 + index() * LABEL_LINE_HEIGHT}>
             {line}
           </tspan>
         )}
@@ -233,6 +281,7 @@ function State(props: {
   const isAt = () => props.trail.at === props.path;
   const isAround = () => props.trail.at !== undefined && isWithin(props.trail.at, props.path);
   const count = () => props.trail.population?.[props.path] ?? 0;
+  const countWidth = () => String(count()).length * 8.5 + 12;
   const own = createMemo(() =>
     props.drawn.arrows.findIndex(
       ({ source, target }) => source === props.path && target === props.path,
@@ -266,7 +315,7 @@ function State(props: {
       <Show when={props.type !== 'compound'}>
         <text
           x={box().x + box().width / 2}
-          y={box().y + box().height / 2 + 4.5}
+          y={box().y + box().height / 2 + 5.5}
           text-anchor="middle"
         >
           {key()}
@@ -288,13 +337,17 @@ function State(props: {
       <Show when={count() > 0}>
         <g class="count">
           <rect
-            x={box().x + box().width - 12}
-            y={box().y - 10}
-            width={String(count()).length * 8 + 12}
-            height="19"
-            rx="9.5"
+            x={box().x + box().width + 6 - countWidth()}
+            y={box().y - 11}
+            width={countWidth()}
+            height="20"
+            rx="10"
           />
-          <text x={box().x + box().width - 6} y={box().y + 4}>
+          <text
+            x={box().x + box().width + 6 - countWidth() / 2}
+            y={box().y + 4}
+            text-anchor="middle"
+          >
             {count()}
           </text>
         </g>

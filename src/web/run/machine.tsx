@@ -38,12 +38,10 @@ export function MachineTab(props: { source: RunSource; travel: Travel }) {
       <Panel title="State machine" class="machine-chart">
         <Show when={drawn()} fallback={<p class="empty">Loading…</p>}>
           {(chart) => (
-            <div class="machine-picture">
-              <Statechart
-                drawn={chart()}
-                trail={trailOf(chart(), props.source.steps(), props.travel.index(), next())}
-              />
-            </div>
+            <Statechart
+              drawn={chart()}
+              trail={trailOf(chart(), props.source.steps(), props.travel.index(), next())}
+            />
           )}
         </Show>
       </Panel>
