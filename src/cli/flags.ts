@@ -33,6 +33,11 @@ export function ago(text: string): (wallMs: number) => string {
   }
 }
 
+export function webAddress(text: string): string {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text;
+  throw new InvalidArgumentError('Write http://HOST/PATH or https://HOST/PATH.');
+}
+
 /** Collects `K=V` flags. */
 export function pair(text: string, before: Record<string, string> = {}): Record<string, string> {
   const at = text.indexOf('=');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeBind } from './call.ts';
+import { webAddress } from './flags.ts';
 import { fakeHost } from './host-fixture.ts';
 import { addMasterOptions, masterSettings } from './master-settings.ts';
 import type { MasterFlags, MasterSettings } from './master-settings.ts';
@@ -31,6 +32,16 @@ test('flags win over the environment, and that over the file', async () => {
     logLevel: 'debug',
     lease: 2000,
   });
+});
+
+test('a Stately Inspector is an address of the web', async () => {
+  const url = 'https://inspect.example/ui';
+  expect((await settings(['--stately-ui', url])).statelyUi).toBe(url);
+  writeFileSync(join(directory, 'm.yml'), `statelyUi: ${url}\n`);
+  expect((await settings(['--config', 'm.yml'])).statelyUi).toBe(url);
+  writeFileSync(join(directory, 'm.yml'), 'statelyUi: "javascript:alert(1)"\n');
+  await expect(settings(['--config', 'm.yml'])).rejects.toThrow(/statelyUi/);
+  expect(() => webAddress('inspect.example')).toThrow(/Write http/);
 });
 
 test('paths in the file start from the file', async () => {

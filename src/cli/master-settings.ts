@@ -8,7 +8,7 @@ import { YardError, quote } from '../base/errors.ts';
 import { readDocument, shapeProblems, throwProblems } from '../base/document.ts';
 import { parseDuration } from '../base/units.ts';
 import type { Call } from './call.ts';
-import { duration, wholeNumber } from './flags.ts';
+import { duration, webAddress, wholeNumber } from './flags.ts';
 import { LOG_LEVELS } from './log-levels.ts';
 import type { LogLevel } from './log-levels.ts';
 
@@ -24,6 +24,7 @@ export interface MasterFlags {
   tasks?: string;
   lease?: number;
   allowGitFile?: true;
+  statelyUi?: string;
   logLevel: LogLevel;
 }
 
@@ -37,6 +38,7 @@ export interface MasterSettings {
   tasks?: string | undefined;
   lease?: number | undefined;
   allowGitFile?: boolean | undefined;
+  statelyUi?: string | undefined;
   logLevel: LogLevel;
 }
 
@@ -52,6 +54,7 @@ const configFile = z.strictObject({
   tasks: z.string().min(1).optional(),
   lease: leaseText.optional(),
   allowGitFile: z.boolean().optional(),
+  statelyUi: z.url({ protocol: /^https?$/ }).optional(),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).optional(),
 });
 
@@ -68,6 +71,7 @@ export function addMasterOptions(command: Command): Command {
     .option('--tasks <dir>', 'holds one directory for each task that the rules name')
     .option('--lease <d>', 'how long a silent slave keeps its runs (default: 15s)', duration)
     .option('--allow-git-file', 'take bundles from git repositories on slaves, too')
+    .option('--stately-ui <url>', 'where a Stately Inspector of your own is', webAddress)
     .addOption(
       new Option('--log-level <level>', 'how much is logged to standard error')
         .choices(LOG_LEVELS)
@@ -101,8 +105,9 @@ export function masterSettings({ flags, isGiven, host }: Call<MasterFlags>): Mas
 }
 
 function flagsAlone(flags: MasterFlags): MasterSettings {
-  const { state, host, port, insecure, rules, tasks, lease, allowGitFile, logLevel } = flags;
-  const given = { insecure, rules, tasks, lease, allowGitFile };
+  const { state, host, port, insecure, rules, tasks, lease, logLevel } = flags;
+  const { allowGitFile, statelyUi } = flags;
+  const given = { insecure, rules, tasks, lease, allowGitFile, statelyUi };
   return { state, host, port, logLevel, ...given };
 }
 

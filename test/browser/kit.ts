@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { test, vi } from 'vitest';
 import type { RunRequestInput } from '../../src/protocol/run.ts';
 import { startYard } from '../kit/processes.ts';
@@ -38,26 +38,26 @@ export interface Sight {
 
 /** A yard of processes and a browser; `stop` ends both. Without a browser, undefined. */
 export async function openYard(
-  options: { slaves?: number; lease?: string; master?: readonly string[] } = {},
+  options: {
+    slaves?: number;
+    lease?: string;
+    master?: readonly string[];
+    hosts?: readonly string[];
+  } = {},
 ) {
   if (PROGRAM === undefined) return undefined;
-  const { slaves = 1, lease = '15s', master: args = [] } = options;
+  const { slaves = 1, lease = '15s', master: args = [], hosts } = options;
   const yard = await startYard();
   const startMaster = () => yard.startMaster('--lease', lease, ...args);
   let master = await startMaster();
   for (let number = 1; number <= slaves; number++) yard.startSlave(`s${number}`, '--slots', '4');
-  const browser = await chromium.launch({
-    executablePath: PROGRAM,
-    args: ['--no-sandbox', '--disable-dev-shm-usage'],
-  });
+  const sight = await openBrowser(yard.url, hosts);
   // Where none are to come, it may be that nobody may ask.
   const areThere = async () => (await yard.client.listSlaves()).length === slaves;
   if (slaves > 0) await until(areThere, 50);
-  const seen = makeLooker(browser, yard.url);
   return {
     ...yard,
-    ...seen,
-    browser,
+    ...sight,
     async killMaster() {
       master.child.kill('SIGKILL');
       await master.ended;
@@ -70,7 +70,7 @@ export async function openYard(
       return (await yard.client.submit(requests)).map(({ runId }) => runId);
     },
     async stop() {
-      await browser.close();
+      await sight.browser.close();
       await yard.stop();
     },
   };
@@ -78,9 +78,15 @@ export async function openYard(
 
 export type BrowserYard = NonNullable<Awaited<ReturnType<typeof openYard>>>;
 
-function makeLooker(browser: Browser, url: string) {
+/** A browser for which there is that master alone, and the other hosts that are named. */
+export async function openBrowser(url: string, hosts: readonly string[] = []) {
+  const browser = await chromium.launch({
+    executablePath: PROGRAM!,
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  });
   return {
-    /** Opens an address in a profile of its own. Other hosts than the master's are not there. */
+    browser,
+    /** Opens an address of the master, in a profile of its own. */
     async look(
       path: string,
       options: { theme?: Theme; width?: number; height?: number; context?: BrowserContext } = {},
@@ -97,7 +103,7 @@ function makeLooker(browser: Browser, url: string) {
       });
       page.on('pageerror', (error) => faults.push(`thrown: ${error.stack ?? error.message}`));
       await context.route(
-        (asked) => asked.origin !== url,
+        ({ origin }) => origin !== url && !hosts.includes(origin),
         (route) => {
           faults.push(`asked for ${route.request().url()}`);
           return route.abort();

@@ -1,12 +1,10 @@
 /** Inspection of a real master and slave by the receivers of `@statelyai/inspect` themselves. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createWebSocketReceiver } from '@statelyai/inspect';
 import type { StatelyInspectionEvent } from '@statelyai/inspect';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeClient } from '../../src/api/client.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { startMaster } from '../../src/master/main.ts';
@@ -20,28 +18,18 @@ import type {
 import { readExport } from '../../src/protocol/history-export.ts';
 import { startSlave } from '../../src/slave/main.ts';
 import type { RunningSlave } from '../../src/slave/main.ts';
-import { hasChromium, startChromium } from '../kit/chromium.ts';
 import { until } from '../kit/until.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'runyard-inspect-'));
-let ui: ReturnType<typeof createServer>;
 let master: RunningMaster;
 let slave: RunningSlave;
 let client: ReturnType<typeof makeClient>;
 
 beforeAll(async () => {
-  ui = createServer((request, response) => {
-    const [type, text] = uiPart(request.url ?? '');
-    response.writeHead(text === undefined ? 404 : 200, { 'content-type': type });
-    response.end(text);
-  });
-  await new Promise<void>((resolve) => ui.listen(0, '127.0.0.1', resolve));
-  const { port } = ui.address() as { port: number };
   master = await startMaster({
     state: join(root, 'state'),
     host: '127.0.0.1',
     port: 0,
-    statelyUi: `http://127.0.0.1:${port}/`,
     log: silentLog,
   });
   client = makeClient({ server: master.url });
@@ -58,7 +46,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await slave.drain('test over', 0);
   await master.close();
-  ui.close();
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -174,69 +161,3 @@ test('actors are a tree of the master, its slaves and what runs on them', async 
   expect(actors[2]).toMatchObject({ name: 'long', lastMessage: { type: expect.any(String) } });
   await client.abortRun(runId);
 });
-
-test.runIf(hasChromium)(
-  'the stock browser receiver behind the bridge counts what the WebSocket told',
-  { timeout: 120_000 },
-  async () => {
-    const runId = await finishedRun();
-    const wanted = await receive(`&run=${runId}`);
-    await until(() => wanted.some(isEnd));
-    const chromium = await startChromium();
-    onTestFinished(() => chromium.close());
-    const page = await chromium.open(`${master.url}/devtools/stately?run=${runId}`);
-    const heard = () => page.evaluate<number>("Number(document.body?.dataset.frames ?? '0')");
-    await until(async () => (await heard()) === wanted.length);
-    await until(() => counted === wanted.length);
-    const status = await page.evaluate<string>("document.getElementById('status').textContent");
-    expect(status).toBe('Connected to the Stately UI');
-    expect(page.complaints()).toEqual([]);
-  },
-);
-
-test.runIf(hasChromium)(
-  'where no UI answers the bridge says so after four seconds, and shows what it hears',
-  { timeout: 120_000 },
-  async () => {
-    isSilent = true;
-    onTestFinished(() => void (isSilent = false));
-    const runId = await finishedRun();
-    const chromium = await startChromium();
-    onTestFinished(() => chromium.close());
-    const page = await chromium.open(`${master.url}/devtools/stately?run=${runId}`);
-    const status = () => page.evaluate<string>("document.getElementById('status')?.textContent");
-    await until(async () => (await status())?.startsWith('Stately UI unreachable') ?? false);
-    const text = await page.evaluate<string>("document.getElementById('rows').textContent");
-    expect(text).toContain('attempt.finished');
-    expect(text).toContain('COMPLETE');
-    expect(page.complaints()).toEqual([]);
-  },
-);
-
-if (!hasChromium) console.warn('SKIPPED: the bridge in a browser, for there is no Chromium');
-
-/** What the UI's page has counted, as it last said. */
-let counted = 0;
-let isSilent = false;
-
-/** A UI of the stock browser receiver and a counter. */
-function uiPart(url: string): [type: string, text: string | undefined] {
-  const path = new URL(url, 'http://ui').pathname;
-  if (path === '/count') {
-    counted = Number(new URL(url, 'http://ui').searchParams.get('n'));
-    return ['text/plain', ''];
-  }
-  if (path === '/inspect.mjs') {
-    const file = createRequire(import.meta.url).resolve('@statelyai/inspect');
-    const text = readFileSync(file, 'utf8');
-    // Of what it imports the receiver calls one function, and a browser would find none.
-    const own = text.replaceAll(/^import .*;$/gm, '');
-    return ['text/javascript', `const toObserver = (next) => ({ next });\n${own}`];
-  }
-  if (path !== '/') return ['text/plain', undefined];
-  const script = `
-    import { createBrowserReceiver } from '/inspect.mjs';
-    let n = 0;
-    createBrowserReceiver({ window }).subscribe(() => fetch('/count?n=' + ++n));`;
-  return ['text/html', isSilent ? 'silent' : `<script type="module">${script}</script>`];
-}

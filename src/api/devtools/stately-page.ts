@@ -1,5 +1,5 @@
 /** The bridge page at /devtools/stately: a Stately UI in a frame, fed from our inspection socket. */
-import { bridge, makeRows } from './stately-script.ts';
+import { bridge, connect, makeRows } from './stately-script.ts';
 
 /** Where the maker of the protocol serves its UI. */
 export const STATELY_UI = 'https://stately.ai/inspect';
@@ -62,5 +62,5 @@ tr { border-bottom: 1px solid color-mix(in srgb, GrayText 30%, transparent); }
 
 /** The script as a browser runs it. */
 export function statelyScript(): string {
-  return `(${bridge.toString()})(window, ${makeRows.toString()});\n`;
+  return `(${bridge.toString()})(window, ${makeRows.toString()}, ${connect.toString()});\n`;
 }

@@ -25,6 +25,7 @@ interface FrameMessage {
 }
 
 interface Socket {
+  onopen: (() => void) | null;
   onmessage: ((message: { data: string }) => void) | null;
   onclose: ((closed: { code: number; reason: string }) => void) | null;
 }
@@ -81,8 +82,55 @@ export function makeRows(document: Browser['document']): ShowFrame {
   };
 }
 
+interface Hearer {
+  take: (frame: Frame) => void;
+  /** Is told what stays so until somebody does something about it. */
+  halt: (text: string) => void;
+}
+
+/** Hears what the master tells inspectors, of one run or of all. */
+export async function connect(
+  browser: Browser,
+  run: string | null,
+  { take, halt }: Hearer,
+): Promise<void> {
+  const { location } = browser;
+
+  /** False where it was not let in. */
+  function listen(ticket: string): Promise<boolean> {
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    const about = run === null ? '' : `&run=${encodeURIComponent(run)}`;
+    const url = `${scheme}://${location.host}/inspect?ticket=${encodeURIComponent(ticket)}${about}`;
+    const socket = new browser.WebSocket(url);
+    socket.onmessage = ({ data }) => take(JSON.parse(data) as Frame);
+    return new Promise((resolve) => {
+      let wasOpen = false;
+      socket.onopen = () => {
+        wasOpen = true;
+        resolve(true);
+      };
+      socket.onclose = ({ code, reason }) => {
+        if (!wasOpen) return resolve(false);
+        halt(`The master closed the connection: ${code} ${reason}. Reload to go on.`);
+      };
+    });
+  }
+
+  // The one in the address is good once: after a reload another is needed.
+  const given = new browser.URLSearchParams(location.search).get('ticket');
+  if (given !== null && (await listen(given))) return;
+  const answer = await browser.fetch('/api/tickets', { method: 'POST' });
+  const made = (await answer.json()) as { ticket?: string; error?: { message: string } };
+  if (made.ticket === undefined) {
+    return halt(
+      `No ticket: ${made.error?.message ?? ''}. Open this page from the run's own again.`,
+    );
+  }
+  if (!(await listen(made.ticket))) halt('The master let nobody in. Reload to try again.');
+}
+
 /** Runs in the page. */
-export function bridge(browser: Browser, showIn: typeof makeRows): void {
+export function bridge(browser: Browser, showIn: typeof makeRows, connectTo: typeof connect): void {
   const HANDSHAKE_MS = 4_000;
   const BACKLOG_MAX = 20_000;
   const { document, location } = browser;
@@ -94,8 +142,14 @@ export function bridge(browser: Browser, showIn: typeof makeRows): void {
   const show = showIn(document);
   const backlog: Frame[] = [];
   let isConnected = false;
+  let isOver = false;
   let count = 0;
   const say = (text: string) => void (document.getElementById('status').textContent = text);
+  /** Says what stays so until somebody does something about it. */
+  const halt = (text: string) => {
+    isOver = true;
+    say(text);
+  };
   const pass = (frame: Frame) => ui.contentWindow?.postMessage(frame, uiOrigin);
 
   function take(frame: Frame): void {
@@ -111,32 +165,15 @@ export function bridge(browser: Browser, showIn: typeof makeRows): void {
     if ((data as { type?: unknown } | null)?.type !== '@statelyai.connected') return;
     isConnected = true;
     ui.hidden = false;
-    say('Connected to the Stately UI');
+    if (!isOver) say('Connected to the Stately UI');
     for (const frame of backlog.splice(0)) pass(frame);
   });
 
   browser.setTimeout(() => {
     if (isConnected) return;
     ui.hidden = true;
-    say('Stately UI unreachable – built-in view');
+    if (!isOver) say('Stately UI unreachable – built-in view');
   }, HANDSHAKE_MS);
-
-  async function connect(): Promise<void> {
-    let ticket = query.get('ticket');
-    if (ticket === null) {
-      const answer = await browser.fetch('/api/tickets', { method: 'POST' });
-      const made = (await answer.json()) as { ticket?: string; error?: { message: string } };
-      if (made.ticket === undefined) return say(`No ticket: ${made.error?.message ?? ''}`);
-      ticket = made.ticket;
-    }
-    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const about = run === null ? '' : `&run=${encodeURIComponent(run)}`;
-    const url = `${scheme}://${location.host}/inspect?ticket=${encodeURIComponent(ticket)}${about}`;
-    const socket = new browser.WebSocket(url);
-    socket.onmessage = ({ data }) => take(JSON.parse(data) as Frame);
-    socket.onclose = ({ code, reason }) =>
-      say(`The master closed the connection: ${code} ${reason}. Reload to go on.`);
-  }
 
   if (run !== null) {
     const back = document.getElementById('back');
@@ -144,5 +181,7 @@ export function bridge(browser: Browser, showIn: typeof makeRows): void {
     back.textContent = `The machine of run ${run}`;
   }
   ui.src = page.dataset['ui'] ?? '';
-  connect().catch(() => say('The master cannot be reached. Reload to go on.'));
+  connectTo(browser, run, { take, halt }).catch(() =>
+    halt('The master cannot be reached. Reload to go on.'),
+  );
 }

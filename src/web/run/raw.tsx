@@ -1,7 +1,8 @@
 /** A run as the API has it. */
 import { Show } from 'solid-js';
+import type { TicketAnswer } from '../../protocol/devtools.ts';
 import type { RunRequest } from '../../protocol/run.ts';
-import { ask, segment } from '../base/api.ts';
+import { ask, post, segment, token } from '../base/api.ts';
 import { attempt, useAnswer } from '../base/use.ts';
 import { download } from '../base/download.ts';
 import { Panel } from '../parts/basics.tsx';
@@ -18,6 +19,17 @@ export default function RawTab(props: { source: RunSource }) {
       download(`run-${props.source.id}.jsonl`, await answer.blob());
       return 'Its history is saved; drop the file on Replay to see it again.';
     });
+  const stately = `/devtools/stately?run=${segment(props.source.id)}`;
+  /** A new tab has no token: where one is asked for, a ticket goes along. */
+  const openWithTicket = (event: MouseEvent) => {
+    if (token() === '') return;
+    event.preventDefault();
+    void attempt(async () => {
+      const { ticket } = await post<TicketAnswer>('/api/tickets');
+      window.open(`${stately}&ticket=${segment(ticket)}`, '_blank', 'noreferrer');
+      return 'It opens in a new tab.';
+    });
+  };
   return (
     <div class="grid">
       <Show when={props.source.isOnline}>
@@ -25,7 +37,8 @@ export default function RawTab(props: { source: RunSource }) {
           <button onClick={exportIt}>Export its history</button>
           <a
             class="button"
-            href={`/devtools/stately?run=${segment(props.source.id)}`}
+            href={stately}
+            onClick={openWithTicket}
             target="_blank"
             rel="noreferrer"
           >
