@@ -7,7 +7,7 @@ const ROUNDS = 4;
 /** Of each round, and of one before the first: until the programs of both are compiled. */
 const RUNS = 4_000;
 /** Tasks this short spend more time on the way than at work; fewer slots leave the cores idle. */
-const SLOTS = 64;
+const SLOTS = 128;
 const TARGET = 0.6;
 
 checkBuild();

@@ -118,6 +118,14 @@ export function startAttempt(
     if (isRunning) end();
   }
 
+  /** Whatever comes of it is not wanted. */
+  function cease(): void {
+    discarding.abort(stopped());
+    hurrying.abort(stopped());
+    stop({ kind: 'aborted' });
+    if (isRunning) executor.signal(key, 'SIGKILL');
+  }
+
   function end(): void {
     executor.signal(key, 'SIGTERM');
     later(assignment.graceMs, () => {
@@ -316,10 +324,7 @@ export function startAttempt(
     },
     stop,
     async discard() {
-      discarding.abort(stopped());
-      hurrying.abort(stopped());
-      stop({ kind: 'aborted' });
-      if (isRunning) executor.signal(key, 'SIGKILL');
+      if (!report) cease();
       await over;
       await workspaces.remove(key);
     },

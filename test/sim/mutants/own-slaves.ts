@@ -155,12 +155,8 @@ export const SLAVES: readonly Mutant[] = [
     shows: 'L7',
     why: 'a slave that is drained tells the ends of its attempts only when it is resumed',
     file: 'src/slave/agent.ts',
-    find: `    if (!isServing()) return;
-    outgoing.push(message);
-    if (flushing) return;`,
-    replace: `    if (!isServing() || (isDrained && message.type === 'finished')) return;
-    outgoing.push(message);
-    if (flushing) return;`,
+    find: `      if (isServing()) outbox[`,
+    replace: `      if (isServing() && !(isDrained && message.type === 'finished')) outbox[`,
     also: [
       {
         file: 'src/slave/agent.ts',
