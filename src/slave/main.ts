@@ -83,6 +83,8 @@ export async function startSlave(options: SlaveOptions): Promise<RunningSlave> {
     counters: new Map(),
   });
   const runtask = [process.execPath, fileURLToPath(new URL('../cli/runtask.js', import.meta.url))];
+  const base = baseEnvironment();
+  const command = { slave: name, arch, master: options.master, runtask, base };
   const agent = makeAgent({
     executor,
     workspaces,
@@ -95,14 +97,7 @@ export async function startSlave(options: SlaveOptions): Promise<RunningSlave> {
     isolations: executor.isolations,
     workspaceAt: (key) => workspaceAt(join(workDir, 'attempts', key)),
     putArtifact: http.putArtifact,
-    commandOf: (assignment, workspace) =>
-      commandOf(assignment, workspace, {
-        slave: name,
-        arch,
-        master: options.master,
-        runtask,
-        base: baseEnvironment(),
-      }),
+    commandOf: (assignment, workspace) => commandOf(assignment, workspace, command),
     facts: {
       name,
       incarnation: ids.random(12),

@@ -58,10 +58,12 @@ export function whyUnstartable(spec: ProcessSpec, machine: Machine): string | un
 }
 
 function plain(spec: ProcessSpec, machine: Machine): string {
-  const pairs = Object.entries(spec.env);
-  const plainPairs = pairs.filter(([name]) => isExportable(name));
-  const oddPairs = pairs.filter(([name]) => !isExportable(name));
-  const exports = plainPairs.map(([name, value]) => `${name}=${quoteWord(value)}`).join(' ');
+  let exports = '';
+  const oddPairs: [string, string][] = [];
+  for (const pair of Object.entries(spec.env)) {
+    if (isExportable(pair[0])) exports += ` ${pair[0]}=${quoteWord(pair[1])}`;
+    else oddPairs.push(pair);
+  }
   const program = quoteWord(spec.argv[0]!);
   let command = 'exec';
   if (oddPairs.length > 0 || spec.argv[0]!.startsWith('-')) {
@@ -71,7 +73,7 @@ function plain(spec: ProcessSpec, machine: Machine): string {
   }
   return (
     `trap 'runyard_mark $?' EXIT;cd ${quoteWord(spec.cwd)}||exit 126;unset PWD OLDPWD;` +
-    `${exports && `export ${exports};`}${command} ${spec.argv.map(quoteWord).join(' ')} ` +
+    `${exports && `export${exports};`}${command} ${spec.argv.map(quoteWord).join(' ')} ` +
     `</dev/null >>${quoteWord(spec.stdout)} 2>>${quoteWord(spec.stderr)}`
   );
 }
@@ -98,8 +100,17 @@ const SPECIAL =
   /^(?:_|BASH.*|COMP_.*|EUID|FUNC.*|GROUPS|HIST.*|IFS|LINENO|MAIL.*|OLDPWD|OPT.*|POSIXLY_CORRECT|PPID|PS\d|PWD|RANDOM|SECONDS|SHELLOPTS|SHLVL|UID|EPOCH.*|SRANDOM|DIRSTACK|ATTY|runyard_.*)$/;
 
 function isExportable(name: string): boolean {
-  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !SPECIAL.test(name);
+  let found = exportable.get(name);
+  if (found === undefined) {
+    found = /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !SPECIAL.test(name);
+    if (exportable.size < NAMES_MAX) exportable.set(name, found);
+  }
+  return found;
 }
+
+/** Nearly all tasks have the same names. */
+const exportable = new Map<string, boolean>();
+const NAMES_MAX = 1000;
 
 /** One word of shell text that stands for exactly `text`. */
 export function quoteWord(text: string): string {
