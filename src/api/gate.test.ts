@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { manualClock } from '../base/clock.ts';
+import { YardError } from '../base/errors.ts';
 import { startApi } from './api-fixture.ts';
 import type { ApiFixture, FixtureOptions } from './api-fixture.ts';
 
@@ -44,6 +45,16 @@ test('a right token gets in however many wrong ones came from the same address',
   const api = await start({ open: false });
   for (let tries = 0; tries < 12; tries++) await api.ask('/api/runs', bearer('wrong'));
   expect((await api.ask('/api/runs', bearer('read'))).status).toBe(200);
+});
+
+test('a token of which the master cannot say anything now is not taken for a wrong one', async () => {
+  const authenticate = async () => {
+    throw new YardError('store.full', 'no space left on device');
+  };
+  const api = await start({ open: false, service: { authenticate } });
+  for (let tries = 0; tries < 12; tries++) {
+    expect((await api.ask('/api/runs', bearer('read'))).code).toBe('store.full');
+  }
 });
 
 test('asking without a token uses none of the tries up', async () => {

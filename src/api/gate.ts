@@ -33,7 +33,9 @@ export function makeGate({ service, clock, trustedHosts = [] }: GateOptions): Ga
     try {
       return await service.authenticate(token, remote);
     } catch (error) {
-      if (token === undefined || !isYardError(error)) throw error;
+      // Of a master that cannot say, no token is wrong.
+      if (!isYardError(error) || !error.code.startsWith('auth.')) throw error;
+      if (token === undefined) throw error;
       // A right token gets in all the same: a neighbour's mistakes must not lock it out.
       if (failures.add(remote) <= FAILURES_MAX) throw error;
       throw new YardError('auth.limited', 'too many wrong tokens from here', {

@@ -33,6 +33,15 @@ test('what nobody answered is asked again, later each time', async () => {
   expect(task.calls).toBe(3);
 });
 
+test('a master without room is asked until it has some', async () => {
+  const clock = manualClock();
+  const task = failing(new YardError('store.full', 'no space left on device'));
+  const done = untilReached(clock, task.work);
+  await settled();
+  clock.advance(100);
+  expect(await done).toBe('done');
+});
+
 test('any other failure is thrown at once', async () => {
   const task = failing(new YardError('bundle.digest', 'other bytes'));
   await expect(untilReached(manualClock(), task.work)).rejects.toThrow('bundle.digest');

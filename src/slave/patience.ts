@@ -6,8 +6,8 @@ const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
 
 /**
- * Repeats what failed because the master was away, until it is there again: its restart costs an
- * attempt nothing but time (design.md part 4, promise 4). Any other failure is thrown.
+ * Repeats what failed because the master was away or without room, until it is there again: that costs
+ * an attempt nothing but time (design.md part 4, promise 4). Any other failure is thrown.
  */
 export async function untilReached<T>(
   clock: Clock,
@@ -25,9 +25,15 @@ export async function untilReached<T>(
   }
 }
 
-const AWAY = ['net.unreachable', 'master.stopped', 'store.closed', 'store.unavailable'];
+const AWAY = [
+  'net.unreachable',
+  'master.stopped',
+  'store.closed',
+  'store.unavailable',
+  'store.full',
+];
 
-/** Nobody answered, or who is going down, or the answer broke off: what `fetch` makes of it. */
+/** Nobody answered, or who is going down or waits for room, or the answer broke off: what `fetch` makes of it. */
 function isOfTheWay(error: unknown): boolean {
   if (isYardError(error)) return AWAY.includes(error.code);
   return error instanceof TypeError && error.message === 'terminated';
