@@ -1,6 +1,6 @@
 /** Puts a master together from its real parts. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, statfs, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -24,6 +24,7 @@ import type { FsckOptions, FsckSummary } from './fsck/fsck.ts';
 export { formatFinding } from './fsck/finding.ts';
 import type { SlaveIdentity } from './greeting.ts';
 import type { ProcessFacts } from './inspect/inspection.ts';
+import { keep } from './keep.ts';
 import { openMaster } from './master.ts';
 import type { Master } from './master.ts';
 import { noSuchTask } from './messages.ts';
@@ -57,6 +58,8 @@ export interface MasterOptions {
   allowGitFile?: boolean | undefined;
   /** Where the Stately Inspector is served, if not by its maker. */
   statelyUi?: string | undefined;
+  /** Called when all is ready but for the address. */
+  beforeListening?: (() => Promise<void>) | undefined;
   log: Log;
 }
 
@@ -77,6 +80,38 @@ const LAG_RESOLUTION_MS = 20;
 /** Above what one honest slave needs that runs thousands of short tasks a second. */
 const RATE = { framesPerSecond: 5_000, bytesPerSecond: 32 * 2 ** 20 };
 
+/** Room to open the state and to write for a while: so much, or that part of a small disk. */
+const ROOM_BYTES = 16 * 2 ** 20;
+const ROOM_PART = 1 / 16;
+
+/** A master that waits for room where its disk is full; its first start must succeed. */
+export function keepMaster(
+  options: MasterOptions,
+): Promise<Omit<RunningMaster, 'epoch' | 'master'>> {
+  const { host, log, tls } = options;
+  // An address does not name the port that its scheme has anyhow.
+  const portOf = (url: string) => Number(new URL(url).port) || options.port;
+  return keep({
+    clock: systemClock,
+    log,
+    start(again) {
+      if (!again) return startMaster(options);
+      const { url, beforeListening } = again;
+      return startMaster({ ...options, port: portOf(url), beforeListening });
+    },
+    async standIn(url, service) {
+      const clock = systemClock;
+      const api = makeApi({ service, log, clock, page: PAGE, ...(tls ? { tls } : {}) });
+      await api.listen(host, portOf(url));
+      return api;
+    },
+    async hasRoom() {
+      const { bavail, blocks, bsize } = await statfs(resolve(options.state));
+      return bavail * bsize >= Math.min(ROOM_BYTES, blocks * bsize * ROOM_PART);
+    },
+  });
+}
+
 export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
   const { host, log } = options;
   const isLoopback = isLoopbackHost(host);
@@ -93,7 +128,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   let url = '';
   const blobs = lazyBlobs(join(directory, 'blobs'));
   const lag = watchLag();
-  const master = await openMaster({
+  const opening = openMaster({
     store,
     blobs: blobs.port,
     clock,
@@ -110,8 +145,10 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     keepCapsule: (name, text) => keepIn(join(directory, 'breaches'), name, text),
     rules: rules && { rules, bundleOf: (task) => bundleOf(options, blobs.port, task) },
   });
+  // Whoever starts another one in this process finds the state closed.
+  const master = await orClosed(opening, () => store.close());
   const { service } = master;
-  if (!openAccess) await ensureAdmin(master, directory, log);
+  if (!openAccess) await orClosed(ensureAdmin(master, directory, log), () => master.stop());
   const { tls, statelyUi } = options;
   const api = makeApi({
     service,
@@ -131,6 +168,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     rate: RATE,
   });
   listener.onConnection(master.hub.accept);
+  await options.beforeListening?.();
   ({ url } = await api.listen(host, options.port));
   master.begin();
   count(counters, 'started');
@@ -152,6 +190,15 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
         await master.stop();
       })()),
   };
+}
+
+async function orClosed<T>(work: Promise<T>, close: () => Promise<void>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 /** How late timers fire, in milliseconds. */

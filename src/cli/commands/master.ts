@@ -30,10 +30,10 @@ export function addMaster(parent: Command, bind: Bind): void {
 
 async function beMaster(call: Call<MasterFlags>): Promise<number> {
   const settings = masterSettings(call);
-  const { startMaster } = await import('../../master/main.ts');
+  const { keepMaster } = await import('../../master/main.ts');
   const { logLevel, lease, ...options } = settings;
   return untilAsked(call.host, async () => {
-    const master = await startMaster({
+    const master = await keepMaster({
       ...options,
       leaseMs: lease,
       packTask: (directory) => packBundle(directory),
