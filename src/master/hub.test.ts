@@ -1,13 +1,17 @@
 import { expect, test } from 'vitest';
 import { YardError } from '../base/errors.ts';
-import { LEASE_MS, finishedMessage, openYard, reportOf, settled } from '../../test/kit/yard.ts';
+import {
+  LEASE_MS,
+  finishedMessage,
+  held,
+  openYard,
+  reportOf,
+  settled,
+  taken,
+} from '../../test/kit/yard.ts';
 import { toMaster } from '../protocol/to-master.ts';
 import type { FinishedReport } from '../protocol/to-master.ts';
 import { runRequest } from '../protocol/run.ts';
-
-const held = (claim: { runId: string; attempt: number; token: string }, phase = 'executing') => [
-  { ...claim, phase: phase as 'executing' },
-];
 
 test('a slave that greets is welcomed, given work, and acknowledged once its report is saved', async () => {
   const yard = await openYard();
@@ -251,63 +255,6 @@ test('a rejected attempt is queued again ahead, and counts neither as a loss nor
   expect((await yard.at(id)).context).toMatchObject({ attempt: 2, lost: 0, failures: 0 });
 });
 
-test('a drain is settled when its slave has noted it, not before', async () => {
-  const yard = await openYard();
-  const slave = await yard.welcomed('s1', { protocol: { min: '1.0', max: '1.1' } });
-  const settledBy = await drainOf(yard);
-  expect(settledBy.over).toBe(false);
-  slave.send({ type: 'drained', leaving: false });
-  await settled();
-  expect(settledBy.over).toBe(true);
-});
-
-test('the drain of a slave of 1.0 is settled when it has spoken of all that was granted', async () => {
-  const yard = await openYard();
-  await yard.run();
-  const slave = await yard.welcomed('s1');
-  const settledBy = await drainOf(yard);
-  expect(settledBy.over).toBe(false);
-  slave.send({ type: 'progress', ...slave.claim(), phase: 'executing' });
-  await settled();
-  expect(settledBy.over).toBe(true);
-});
-
-test.each([
-  ['connects again', 'welcome'],
-  ['is gone for a lease', 'lease'],
-  ['is resumed', 'resume'],
-])('the drain of a slave that went away is settled when it %s', async (_, how) => {
-  const yard = await openYard();
-  const protocol = { min: '1.0', max: '1.1' };
-  const slave = await yard.welcomed('s1', { protocol });
-  slave.close();
-  await settled();
-  const settledBy = await drainOf(yard);
-  expect(settledBy.over).toBe(false);
-  if (how === 'welcome') await yard.welcomed('s1', { protocol });
-  else if (how === 'lease') await yard.pass(LEASE_MS + 1_000);
-  else {
-    const at = yard.clock.wall();
-    await yard.yard.transact(
-      (tx) => void tx.slave('s1', { type: 'resume.requested', at, by: 'me' }),
-    );
-  }
-  await settled();
-  expect(settledBy.over).toBe(true);
-});
-
-test('a slave that leaves is given nothing more, and is not asked again and again', async () => {
-  const yard = await openYard();
-  const slave = await yard.welcomed('s1');
-  await yard.run();
-  await settled();
-  slave.send({ type: 'reject', ...slave.claim(), reason: 'leaving' });
-  await settled();
-  await yard.run();
-  await settled();
-  expect(slave.all('assign')).toHaveLength(1);
-});
-
 test.each([
   ['its lease is over', 'lease'],
   ['it says goodbye', 'goodbye'],
@@ -338,27 +285,6 @@ test('an exclusive run is not given to a slave that cannot end it in time', asyn
   await yard.welcomed('s2', { protocol: { min: '1.0', max: '1.1' } });
   await settled();
   expect((await yard.at(id)).context.slave).toBe('s2');
-});
-
-test('a drained slave gets nothing new until it is resumed, even when it connects again', async () => {
-  const yard = await openYard();
-  const slave = await yard.welcomed('s1');
-  const at = yard.clock.wall();
-  await yard.yard.transact(
-    (tx) => void tx.slave('s1', { type: 'drain.requested', at, by: 'me', note: 'disk' }),
-  );
-  const id = await yard.run();
-  await settled();
-  expect(slave.all('drain')).toEqual([{ type: 'drain', note: 'disk', by: 'me' }]);
-  expect(slave.all('assign')).toEqual([]);
-  slave.close();
-  const again = await yard.welcomed('s1');
-  expect(again.all('welcome')[0]?.draining).toBe(true);
-  expect(again.all('assign')).toEqual([]);
-  await yard.yard.transact((tx) => void tx.slave('s1', { type: 'resume.requested', at, by: 'me' }));
-  await settled();
-  expect(again.all('resume')).toHaveLength(1);
-  expect(again.claim()).toMatchObject({ runId: id, attempt: 1 });
 });
 
 test('what the master believed on a slave and is not held there is queued again', async () => {
@@ -526,65 +452,6 @@ test('the lease of a slave whose welcome waits for the disk is not over before t
   expect(await yard.at(id)).toMatchObject({ context: { lost: 1 } });
 });
 
-test('after a restart the attempts of slaves that do not come back are lost after the window', async () => {
-  const first = await openYard();
-  const id = await first.run();
-  const slave = await first.welcomed('s1');
-  slave.send({ type: 'accept', ...slave.claim() });
-  await settled();
-  const second = await openYard({ memory: first.memory, clock: first.clock });
-  second.hub.expectReturn(40_000);
-  await second.pass(39_000);
-  expect((await second.at(id)).state).toBe('RUNNING.preparing');
-  await second.pass(2_000);
-  expect(await second.at(id)).toMatchObject({ state: 'PENDING.queued', context: { lost: 1 } });
-});
-
-test('after a restart an attempt whose slave comes back goes on', async () => {
-  const first = await openYard();
-  const { id, claim } = await taken(first);
-  await settled();
-  const second = await openYard({ memory: first.memory, clock: first.clock });
-  second.hub.expectReturn(40_000);
-  const back = await second.welcomed('s1', { held: held(claim) });
-  expect(back.all('welcome')[0]?.masterEpoch).toBeGreaterThan(first.fence.epoch);
-  expect(await second.at(id)).toMatchObject({ context: { attempt: 1, lost: 0 } });
-  expect(second.yard.rooms.get('s1')?.used.size).toBe(1);
-});
-
-test('a master that dies between a lease and its losses requeues them after its restart', async () => {
-  const first = await openYard();
-  const id = await first.run();
-  const slave = await first.welcomed('s1');
-  slave.send({ type: 'accept', ...slave.claim() });
-  await settled();
-  // The first commit after the lease is let through, the second is not.
-  first.clock.advance(LEASE_MS - 1);
-  first.gate.hold();
-  first.clock.advance(2);
-  await settled();
-  first.gate.release();
-  first.gate.hold();
-  await settled();
-  first.gate.fail(new Error('power'));
-  const second = await openYard({ memory: first.memory, clock: first.clock });
-  expect(second.yard.ledger.slave('s1')?.state).toBe('OFFLINE');
-  second.hub.expectReturn(40_000);
-  await second.pass(100_000, 10_000);
-  expect((await second.at(id)).state).toBe('PENDING.queued');
-});
-
-test('a slave that came back after a restart and falls silent is lost after its lease', async () => {
-  const first = await openYard();
-  const { id, claim } = await taken(first);
-  await settled();
-  const second = await openYard({ memory: first.memory, clock: first.clock });
-  second.hub.expectReturn(100_000);
-  await second.welcomed('s1', { held: held(claim) });
-  await second.pass(2 * LEASE_MS);
-  expect((await second.at(id)).state).toBe('PENDING.queued');
-});
-
 test('a run that is aborted before its assignment is sent is not started', async () => {
   let ready: () => void = () => {};
   const request = runRequest.parse({ argv: ['true'] });
@@ -641,23 +508,3 @@ test('no new attempt is granted while a welcomed slave holds the finished one', 
   await settled();
   expect(await yard.at(id)).toMatchObject({ state: 'COMPLETE', context: { attempt: 1 } });
 });
-
-/** Drains s1; `over` once that is settled. */
-async function drainOf({ yard, hub, clock }: Awaited<ReturnType<typeof openYard>>) {
-  const at = clock.wall();
-  const drain = { type: 'drain.requested', at, by: 'me', note: 'disk' } as const;
-  await yard.transact((tx) => void tx.slave('s1', drain));
-  const settledBy = { over: false };
-  void hub.drained('s1').then(() => (settledBy.over = true));
-  await settled();
-  return settledBy;
-}
-
-/** A run that the slave s1 has accepted; the master may not have heard of it yet. */
-async function taken(yard: Awaited<ReturnType<typeof openYard>>) {
-  const id = await yard.run();
-  const slave = await yard.welcomed('s1');
-  const claim = slave.claim();
-  slave.send({ type: 'accept', ...claim });
-  return { id, slave, claim };
-}

@@ -1,100 +1,6 @@
 import { expect, test } from 'vitest';
-import { pairConnections } from '../../test/kit/pair.ts';
-import {
-  assignmentOf,
-  makeGate,
-  scriptedMachine,
-  workspaceOf,
-} from '../../test/kit/slave-ports.ts';
-import type { ToMaster } from '../protocol/to-master.ts';
-import type { Assignment, ToSlave } from '../protocol/to-slave.ts';
-import type { Connection } from '../protocol/transport.ts';
-import { makeAgent } from './agent.ts';
-
-const settled = async () => {
-  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
-};
-
-/** An agent on a scripted machine, and the master's ends of the links that it opened. */
-function openAgent(given: { slots?: number; machine?: ReturnType<typeof scriptedMachine> } = {}) {
-  const machine = given.machine ?? scriptedMachine();
-  const { clock } = machine;
-  const links: { master: Connection<ToSlave, ToMaster>; heard: ToMaster[]; closed?: string }[] = [];
-  const tries: number[] = [];
-  const world = { reachable: true, gate: undefined as Promise<void> | undefined };
-  const agent = makeAgent({
-    ...machine.ports,
-    random: { float: () => 0.5, bytes: (n) => new Uint8Array(n), fork: () => ({}) as never },
-    async connect() {
-      tries.push(clock.now());
-      if (world.gate) await world.gate;
-      if (!world.reachable) throw new Error('net.unreachable');
-      const [ours, master] = pairConnections<ToMaster, ToSlave>(clock, `l${links.length}`);
-      const link: (typeof links)[number] = { master, heard: [] };
-      master.onMessages((messages) => void link.heard.push(...messages));
-      master.onClose((why) => void (link.closed = why));
-      links.push(link);
-      return ours;
-    },
-    facts: {
-      name: 's1',
-      incarnation: 'i1',
-      arch: 'x86_64',
-      labels: {},
-      slots: given.slots ?? 2,
-      resources: {},
-      host: 'test',
-    },
-    isolations: ['none'],
-    workspaceAt: workspaceOf,
-  });
-  const last = () => links.at(-1)!;
-  return {
-    ...machine,
-    machine,
-    agent,
-    links,
-    tries,
-    world,
-    last,
-    async start() {
-      await agent.start();
-      await settled();
-    },
-    async say(...messages: ToSlave[]) {
-      last().master.send(messages);
-      await settled();
-    },
-    async welcome(own: Partial<Extract<ToSlave, { type: 'welcome' }>> = {}) {
-      await this.say({ ...WELCOME, ...own });
-    },
-    async assign(own: Partial<Assignment> = {}) {
-      await this.say({ type: 'assign', ...assignmentOf(own) });
-    },
-    heard: <T extends ToMaster['type']>(type: T) =>
-      last().heard.filter((m): m is Extract<ToMaster, { type: T }> => m.type === type),
-    types: () => last().heard.map(({ type }) => type),
-    async pass(ms: number, stepMs = 500) {
-      for (let rest = ms; rest > 0; rest -= stepMs) {
-        clock.advance(Math.min(rest, stepMs));
-        await settled();
-      }
-    },
-  };
-}
-
-const WELCOME: Extract<ToSlave, { type: 'welcome' }> = {
-  type: 'welcome',
-  masterEpoch: 1,
-  masterVersion: '0.1.0',
-  protocol: '1.0',
-  leaseMs: 15_000,
-  heartbeatMs: 5_000,
-  draining: false,
-  forget: [],
-  stop: [],
-  held: [],
-};
+import { openAgent, settled } from '../../test/kit/agent.ts';
+import { assignmentOf, makeGate, scriptedMachine } from '../../test/kit/slave-ports.ts';
 
 test('it says hello once, and nothing else before the welcome, whatever happens meanwhile', async () => {
   const slave = openAgent();
@@ -245,86 +151,6 @@ test('a stale attempt is killed and leaves nothing', async () => {
   expect(slave.steps().at(-1)).toBe('remove r1.1');
 });
 
-test('the backoff grows with each failed try and is capped', async () => {
-  const slave = openAgent();
-  slave.world.reachable = false;
-  await slave.start();
-  await slave.pass(60_000, 25);
-  const waits = slave.tries.slice(1).map((at, index) => at - slave.tries[index]!);
-  expect(waits.slice(0, 5)).toEqual([150, 300, 600, 1_200, 2_400]);
-  expect(waits.slice(5).every((ms) => ms === 3_750)).toBe(true);
-  expect(waits.length).toBeGreaterThan(10);
-});
-
-test('a welcome starts the backoff anew', async () => {
-  const slave = openAgent();
-  slave.world.reachable = false;
-  await slave.start();
-  await slave.pass(20_000, 100);
-  slave.world.reachable = true;
-  await slave.pass(5_000);
-  await slave.welcome();
-  const before = slave.tries.length;
-  slave.last().master.close('cut');
-  await slave.pass(200, 50);
-  expect(slave.tries.length).toBe(before + 1);
-});
-
-test.each([
-  ['hello.duplicate', 2_000],
-  ['hello.arch', 30_000],
-])('after the refusal %s it tries again in %s ms', async (code, ms) => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.say({ type: 'refuse', code, message: `${code}: no` });
-  await slave.pass(ms - 100, 100);
-  expect(slave.tries).toHaveLength(1);
-  await slave.pass(100, 100);
-  expect(slave.tries).toHaveLength(2);
-});
-
-test('it connects anew when two leases bring no welcome', async () => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.pass(29_500);
-  expect(slave.links).toHaveLength(1);
-  await slave.pass(1_500);
-  expect(slave.links).toHaveLength(2);
-  expect(slave.links[0]!.closed).toContain('hello.silent');
-  await slave.welcome({ leaseMs: 1_000 });
-  slave.last().master.close('cut');
-  await slave.pass(4_000);
-  expect(slave.links).toHaveLength(4);
-});
-
-test('it beats while it is welcomed, and connects anew after a lease without an answer', async () => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.welcome();
-  await slave.pass(5_000);
-  await slave.say({ type: 'renew', beat: 1 });
-  // From the beat that was answered, less what clocks may differ.
-  await slave.pass(14_500);
-  expect(slave.heard('heartbeat').map(({ beat }) => beat)).toEqual([1, 2, 3]);
-  expect(slave.links).toHaveLength(1);
-  await slave.pass(1_000);
-  expect(slave.links[0]?.closed).toContain('lease.silent');
-  expect(slave.links).toHaveLength(2);
-});
-
-test('a master of an older epoch than one seen before is not served', async () => {
-  const slave = openAgent();
-  slave.script.epoch = 7;
-  await slave.start();
-  expect(slave.heard('hello')[0]?.masterEpoch).toBe(7);
-  await slave.welcome({ masterEpoch: 6 });
-  expect(slave.agent.state).toBe('WAITING');
-  expect(slave.links[0]?.closed).toBeDefined();
-  await slave.pass(1_000);
-  await slave.welcome({ masterEpoch: 8 });
-  expect([slave.agent.state, slave.script.epoch]).toEqual(['SERVING', 8]);
-});
-
 test('after a restart it takes up what runs, repeats what is reported, removes what was never begun', async () => {
   const machine = scriptedMachine();
   const report = { runId: 'r2', attempt: 1, token: 't1', artifacts: [], notes: [] };
@@ -386,58 +212,6 @@ test('when it must leave it stops what runs and reports it as lost', async () =>
   expect(slave.heard('finished')[0]?.ending).toEqual({ kind: 'lost', why: 'reboot' });
   await slave.pass(20_000);
   await left;
-});
-
-test('a deposed master cannot have an attempt forgotten', async () => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.welcome({ masterEpoch: 7 });
-  await slave.assign();
-  slave.last().master.close('cut');
-  await slave.pass(1_000);
-  await slave.welcome({ masterEpoch: 6, forget: [{ runId: 'r1', attempt: 1 }] });
-  expect(slave.running()).toEqual(['r1.1']);
-});
-
-test('a deposed master is not heard before its welcome, nor behind it', async () => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.welcome({ masterEpoch: 7 });
-  await slave.assign();
-  slave.last().master.close('cut');
-  await slave.pass(1_000);
-  await slave.say(
-    { type: 'acknowledge', runId: 'r1', attempt: 1, stale: true },
-    { ...WELCOME, masterEpoch: 6 },
-    { type: 'assign', ...assignmentOf({ runId: 'r2' }) },
-  );
-  expect(slave.running()).toEqual(['r1.1']);
-});
-
-test('what a master says before its welcome is heard with it', async () => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.welcome();
-  await slave.assign();
-  slave.last().master.close('cut');
-  await slave.pass(1_000);
-  await slave.say({ type: 'acknowledge', runId: 'r1', attempt: 1, stale: true });
-  expect(slave.running()).toEqual(['r1.1']);
-  await slave.welcome();
-  expect(slave.running()).toEqual([]);
-});
-
-test('a link that opens after it has left is closed', async () => {
-  const slave = openAgent();
-  const gate = makeGate();
-  slave.world.gate = gate.passed;
-  await slave.start();
-  const left = slave.agent.leave('over', 0);
-  await slave.pass(100);
-  await left;
-  gate.open();
-  await settled();
-  expect(slave.links[0]?.closed).toBeDefined();
 });
 
 test('a slot is free only when the process that had it is dead: the next one waits for that', async () => {
@@ -511,27 +285,6 @@ test('an attempt whose outputs cannot be sent again, for whatever reason, is han
   expect(slave.heard('finished')).toMatchObject([{ ending: { kind: 'lost' } }]);
 });
 
-test('a welcome that comes after its lease is over is not taken: it says hello anew', async () => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.pass(15_500);
-  await slave.welcome();
-  await slave.pass(500);
-  expect([slave.agent.state, slave.links.length]).toEqual(['GREETING', 2]);
-  await slave.welcome();
-  expect(slave.agent.state).toBe('SERVING');
-});
-
-test('what comes after the lease is over is not heard: it may have been taken back since', async () => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.welcome({ heartbeatMs: 60_000 });
-  await slave.pass(15_500);
-  await slave.assign();
-  expect(slave.running()).toEqual([]);
-  expect(slave.links[0]?.closed).toContain('lease.silent');
-});
-
 test('a drain is noted before it is confirmed, outlives a restart, and ends with the word', async () => {
   const slave = openAgent();
   await slave.start();
@@ -592,15 +345,4 @@ test('an answered beat moves on the end of an exclusive attempt', async () => {
   await slave.say({ type: 'renew', beat: 1 });
   await slave.pass(8_500);
   expect(slave.running()).toEqual(['r1.1']);
-});
-
-test('it waits no longer between connections than a third of the lease', async () => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.welcome({ leaseMs: 900 });
-  slave.world.reachable = false;
-  slave.last().master.close('cut');
-  await slave.pass(10_000, 50);
-  const waits = slave.tries.map((at, i) => at - (slave.tries[i - 1] ?? at));
-  expect(Math.max(...waits)).toBeLessThanOrEqual(300);
 });

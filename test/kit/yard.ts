@@ -201,3 +201,17 @@ export function reportOf(claim: Claim, code = 0): FinishedReport {
 export function finishedMessage(claim: Claim, code = 0): Extract<ToMaster, { type: 'finished' }> {
   return { type: 'finished', ...reportOf(claim, code) };
 }
+
+/** As a slave speaks of an attempt that it has. */
+export const held = (claim: Claim, phase = 'executing') => [
+  { ...claim, phase: phase as 'executing' },
+];
+
+/** A run that the slave s1 has accepted; the master may not have heard of it yet. */
+export async function taken(yard: Awaited<ReturnType<typeof openYard>>) {
+  const id = await yard.run();
+  const slave = await yard.welcomed('s1');
+  const claim = slave.claim();
+  slave.send({ type: 'accept', ...claim });
+  return { id, slave, claim };
+}
