@@ -3,8 +3,9 @@ import { testCases } from '../../test/kit/machine-cases.ts';
 import type { Case } from '../../test/kit/machine-cases.ts';
 import { isDone } from '../protocol/run.ts';
 import type { Ending, Reason } from '../protocol/run.ts';
-import { OVERHEAD_MS, reasonOf, runDeadline, runMachine } from './run.ts';
-import type { RunContext, RunEffect, RunEvent } from './run.ts';
+import { OVERHEAD_MS, runDeadline } from './run-deadline.ts';
+import { reasonOf, runMachine } from './run.ts';
+import type { RunContext, RunEffect, RunEvent } from './run-context.ts';
 import { deriveTable } from './table.ts';
 
 const at = 1_000;

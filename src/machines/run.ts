@@ -4,100 +4,12 @@
  * restart or a simulated clock changes nothing (design.md part 3; dst.md part 4).
  */
 import { assign, setup } from 'xstate';
-import type { ArtifactFacts, Ending, OutputFacts, Reason } from '../protocol/run.ts';
+import type { Ending, Reason } from '../protocol/run.ts';
 import { retryDelayMs, retryIsDue } from './retry.ts';
-import type { RetryPolicy } from './retry.ts';
+import type { RunContext, RunEvent, RunEventType, RunInput } from './run-context.ts';
+import { OVERHEAD_MS } from './run-deadline.ts';
 
-/** What a slave may still need, after all its own limits, to say that an attempt is over. */
-export const OVERHEAD_MS = 15_000;
-
-export interface RunLimits extends RetryPolicy {
-  timeoutMs: number;
-  queueTimeoutMs: number;
-  graceMs: number;
-  lostMax: number;
-}
-
-export interface RunContext {
-  limits: RunLimits;
-  /** The fence: grows with every grant, durable before anyone hears of it. */
-  attempt: number;
-  /** The attempt whose report was counted; 0: none yet. */
-  settled: number;
-  failures: number;
-  lost: number;
-  /** Runs that must end well first. */
-  blockers: readonly string[];
-  /** Queued again after a loss: before its class. */
-  ahead: boolean;
-  slave?: string | undefined;
-  token?: string | undefined;
-  queuedAt?: number | undefined;
-  startedAt?: number | undefined;
-  finishedAt?: number | undefined;
-  backoffUntilAt?: number | undefined;
-  stopUntilAt?: number | undefined;
-  /** It is exclusive, and its lost attempt may live for so long from the loss on. */
-  waitMs?: number | undefined;
-  hold?: { by: string; note: string } | undefined;
-  abort?: { by: string; why: string } | undefined;
-  ending?: Ending | undefined;
-  reason?: Reason | undefined;
-  error?: string | undefined;
-  outputs?: OutputFacts | undefined;
-  artifacts?: readonly ArtifactFacts[] | undefined;
-  notes?: readonly string[] | undefined;
-}
-
-export interface RunInput {
-  limits: RunLimits;
-  blockers: readonly string[];
-  hold?: { by: string; note: string } | undefined;
-}
-
-/** Every event carries when it happened, on the master's wall clock. */
-export type RunEvent = { at: number } & (
-  | { type: 'run.submitted' }
-  | { type: 'run.unblocked'; blocker: string }
-  | { type: 'run.blockerFailed'; blocker: string; why: string }
-  | { type: 'run.held'; by: string; note: string }
-  | { type: 'run.released'; by: string }
-  | { type: 'run.granted'; slave: string; token: string }
-  | { type: 'attempt.accepted'; attempt: number; slave: string }
-  | { type: 'attempt.rejected'; attempt: number; slave: string; why: string }
-  | { type: 'attempt.executing'; attempt: number }
-  | { type: 'attempt.collecting'; attempt: number }
-  | { type: 'attempt.adopted'; attempt: number; slave: string }
-  | {
-      type: 'attempt.finished';
-      attempt: number;
-      slave: string;
-      ending: Ending;
-      /** In [0, 1): spreads the next try. */
-      jitter: number;
-      outputs?: OutputFacts | undefined;
-      artifacts?: readonly ArtifactFacts[] | undefined;
-      notes?: readonly string[] | undefined;
-    }
-  | {
-      type: 'slave.lost';
-      slave: string;
-      attempt: number;
-      why: string;
-      /** Of an exclusive run: after so long no process of that attempt lives any more. */
-      waitMs?: number | undefined;
-    }
-  | { type: 'abort.requested'; by: string; why: string }
-  | { type: 'queue.expired' }
-  | { type: 'backoff.over' }
-  | { type: 'run.overdue' }
-  | { type: 'stop.overdue' }
-);
-export type RunEventType = RunEvent['type'];
 type Of<T extends RunEventType> = Extract<RunEvent, { type: T }>;
-
-/** What the master is asked to do once the decision is durable. */
-export type RunEffect = 'enqueue' | 'sendAssign' | 'sendStop' | 'conclude';
 
 interface Step {
   context: RunContext;
@@ -515,41 +427,3 @@ export const runMachine = definition.createMachine({
     TIMEDOUT: { type: 'final' },
   },
 });
-
-export interface Deadline {
-  /** On the master's wall clock. */
-  at: number;
-  /** How long after it was set that is: no jump of the clock makes the wait longer. */
-  withinMs: number;
-  event: 'queue.expired' | 'backoff.over' | 'run.overdue' | 'stop.overdue';
-  /** After a restart of the master all of it is waited again: the wall clock may have jumped. */
-  isWhole?: boolean;
-}
-
-/** When the clock has something to say to a run that stands so, and what. */
-export function runDeadline(state: string, context: RunContext): Deadline | undefined {
-  const { limits, queuedAt, startedAt, backoffUntilAt, stopUntilAt } = context;
-  if (state === 'PENDING.queued' && limits.queueTimeoutMs > 0 && queuedAt !== undefined) {
-    const withinMs = limits.queueTimeoutMs;
-    return { at: queuedAt + withinMs, withinMs, event: 'queue.expired' };
-  }
-  if (state === 'PENDING.backoff' && backoffUntilAt !== undefined) {
-    const { waitMs } = context;
-    return waitMs === undefined
-      ? { at: backoffUntilAt, withinMs: limits.backoffMaxMs, event: 'backoff.over' }
-      : { at: backoffUntilAt, withinMs: waitMs, event: 'backoff.over', isWhole: true };
-  }
-  if (state === 'RUNNING.stopping' && stopUntilAt !== undefined) {
-    return {
-      at: stopUntilAt,
-      withinMs: limits.graceMs + OVERHEAD_MS,
-      event: 'stop.overdue',
-      isWhole: true,
-    };
-  }
-  if (state.startsWith('RUNNING.') && limits.timeoutMs > 0 && startedAt !== undefined) {
-    const withinMs = limits.timeoutMs + limits.graceMs + OVERHEAD_MS;
-    return { at: startedAt + withinMs, withinMs, event: 'run.overdue', isWhole: true };
-  }
-  return undefined;
-}

@@ -5,7 +5,7 @@ import type { AnyStateMachine } from 'xstate';
 import { agentMachine } from './agent.ts';
 import { jobMachine } from './job.ts';
 import { runMachine } from './run.ts';
-import type { RunEvent } from './run.ts';
+import type { RunEvent } from './run-context.ts';
 import { slaveMachine } from './slave.ts';
 import { deriveTable } from './table.ts';
 

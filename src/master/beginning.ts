@@ -1,5 +1,5 @@
 /** Where the fold of a run's history begins. */
-import type { RunContext, RunInput } from '../machines/run.ts';
+import type { RunContext, RunInput } from '../machines/run-context.ts';
 import { initialContext } from './ledger.ts';
 import { limitsOf } from './origin.ts';
 import type { EventRecord, RunOrigin, RunRecord } from './records.ts';

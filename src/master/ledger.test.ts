@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { finishedMessage, me, openYard, settled } from '../../test/kit/yard.ts';
 import { runMachine } from '../machines/run.ts';
-import type { RunContext, RunEvent, RunInput } from '../machines/run.ts';
+import type { RunContext, RunEvent, RunInput } from '../machines/run-context.ts';
 import { runTable } from './ledger.ts';
 import { makeArchive } from './archive.ts';
 import type { EventRecord } from './records.ts';

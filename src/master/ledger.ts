@@ -11,7 +11,7 @@ import { YardError, assert } from '../base/errors.ts';
 import { jobMachine } from '../machines/job.ts';
 import type { JobContext, JobEffect, JobEvent } from '../machines/job.ts';
 import { runMachine } from '../machines/run.ts';
-import type { RunContext, RunEffect, RunEvent, RunInput } from '../machines/run.ts';
+import type { RunContext, RunEffect, RunEvent, RunInput } from '../machines/run-context.ts';
 import { slaveMachine } from '../machines/slave.ts';
 import type { SlaveContext, SlaveEffect, SlaveEvent } from '../machines/slave.ts';
 import { deriveTable } from '../machines/table.ts';

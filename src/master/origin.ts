@@ -1,5 +1,5 @@
 /** What follows from a run's origin, which alone is written. */
-import type { RunLimits } from '../machines/run.ts';
+import type { RunLimits } from '../machines/run-context.ts';
 import { normalArch } from '../protocol/run.ts';
 import type { RunRequest } from '../protocol/run.ts';
 import type { RunFacts, RunOrigin } from './records.ts';

@@ -1,7 +1,7 @@
 import { Packr, Unpackr } from 'msgpackr';
 import { YardError } from '../base/errors.ts';
 import type { JobContext } from '../machines/job.ts';
-import type { RunContext } from '../machines/run.ts';
+import type { RunContext } from '../machines/run-context.ts';
 import type { SlaveContext } from '../machines/slave.ts';
 import type { Isolation, RunRequest } from '../protocol/run.ts';
 import type { Hello } from '../protocol/to-master.ts';

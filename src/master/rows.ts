@@ -4,7 +4,7 @@
  * older rows still read: what they lack is undefined.
  */
 import { createHash } from 'node:crypto';
-import type { RunContext, RunEvent, RunLimits } from '../machines/run.ts';
+import type { RunContext, RunEvent, RunLimits } from '../machines/run-context.ts';
 import type { OutputFacts, RunRequest, StreamFacts } from '../protocol/run.ts';
 import { factsOf, limitsOf } from './origin.ts';
 import { pack, unpack } from './records.ts';

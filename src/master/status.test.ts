@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { RunContext } from '../machines/run.ts';
+import type { RunContext } from '../machines/run-context.ts';
 import { runStatus } from '../protocol/run.ts';
 import type { Ending } from '../protocol/run.ts';
 import type { RunRecord } from './records.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { YardError, nearest, quote } from '../base/errors.ts';
 import type { Ids } from '../base/random.ts';
-import type { RunInput } from '../machines/run.ts';
+import type { RunInput } from '../machines/run-context.ts';
 import { parseBundleRef } from '../protocol/bundle-ref.ts';
 import { ARCHES, isDone } from '../protocol/run.ts';
 import type { RunRequest } from '../protocol/run.ts';

@@ -1,5 +1,5 @@
 /** The history of one run held against its record: the one must be the fold of the other (S9). */
-import type { RunContext, RunEvent } from '../../machines/run.ts';
+import type { RunContext, RunEvent } from '../../machines/run-context.ts';
 import { isDone } from '../../protocol/run.ts';
 import { beginningOf } from '../beginning.ts';
 import { runTable } from '../ledger.ts';

@@ -1,6 +1,6 @@
 /** A run's history as steps: the fold of its events, with what each changed. Pure. */
 import { formatInstant } from '../../base/units.ts';
-import type { RunContext, RunEffect, RunEvent } from '../../machines/run.ts';
+import type { RunContext, RunEffect, RunEvent } from '../../machines/run-context.ts';
 import type { RunStep } from '../../protocol/devtools.ts';
 import { isDone } from '../../protocol/run.ts';
 import { beginningOf } from '../beginning.ts';

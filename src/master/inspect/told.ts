@@ -2,7 +2,7 @@
  * What devtools are told of events and contexts: an allow-list. A field that the machines gain does
  * not compile until it is decided here whether it is a secret.
  */
-import type { RunContext, RunEvent, RunEventType } from '../../machines/run.ts';
+import type { RunContext, RunEvent, RunEventType } from '../../machines/run-context.ts';
 import type { SlaveContext } from '../../machines/slave.ts';
 import type { RunFacts, SlaveRecord } from '../records.ts';
 

@@ -112,7 +112,7 @@ export const SLAVES: readonly Mutant[] = [
     replace: `  if (assignment.timeoutMs > 1e9) {`,
     also: [
       {
-        file: 'src/machines/run.ts',
+        file: 'src/machines/run-deadline.ts',
         find: `  if (state.startsWith('RUNNING.') && limits.timeoutMs > 0 && startedAt !== undefined) {`,
         replace: `  if (state.startsWith('RUNNING.') && limits.timeoutMs > 1e9 && startedAt !== undefined) {`,
       },

@@ -1,7 +1,7 @@
 /** S1, S3, S4, S7 to S10, S23: what the records of a run may become. */
 import { isDone } from '../../../src/protocol/run.ts';
 import type { Ending } from '../../../src/protocol/run.ts';
-import type { RunContext } from '../../../src/machines/run.ts';
+import type { RunContext } from '../../../src/machines/run-context.ts';
 import type { SlaveRecord } from '../../../src/master/records.ts';
 import { isSame } from './mirror.ts';
 import type { Step } from './mirror.ts';

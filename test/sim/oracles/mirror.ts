@@ -1,6 +1,6 @@
 /** What is on the master's disk, read as it gets there: the ground that all oracles stand on. */
 import { initialContext, runTable } from '../../../src/master/ledger.ts';
-import type { RunContext, RunEvent, RunLimits } from '../../../src/machines/run.ts';
+import type { RunContext, RunEvent, RunLimits } from '../../../src/machines/run-context.ts';
 import { factsOf, limitsOf } from '../../../src/master/origin.ts';
 import { unpack } from '../../../src/master/records.ts';
 import type {

@@ -1,6 +1,6 @@
 /** S5, S6, S19, S28: what is recorded of an end and its outputs is what really happened. */
 import type { ArtifactFacts, Ending, OutputFacts } from '../../../src/protocol/run.ts';
-import type { RunContext } from '../../../src/machines/run.ts';
+import type { RunContext } from '../../../src/machines/run-context.ts';
 import { isDone } from '../../../src/protocol/run.ts';
 import { STREAMS } from '../../../src/protocol/outputs.ts';
 import { artifactKey, outputKey } from '../../../src/master/outputs.ts';
