@@ -161,6 +161,25 @@ browserTest('ten thousand runs are listed, a few of them in the page', async () 
   await page.context().close();
 });
 
+browserTest('what lies beyond one search is found by searching on', async () => {
+  const [old] = await yard!.submit({ argv: ['true'], held: true, name: 'an old needle' });
+  // More than the master looks at for one answer.
+  for (let thousands = 0; thousands < 21; thousands += 5) {
+    const bulk = Array.from({ length: 5000 }, () => ({ argv: ['true'], held: true, name: 'hay' }));
+    await yard!.submit(...bulk);
+  }
+  const { page, faults } = await yard!.look('/runs?q="an old needle"');
+  await page.getByRole('button', { name: 'Search on' }).waitFor();
+  expect(await page.locator('[data-row]').count()).toBe(0);
+  await page.getByRole('button', { name: 'Search on' }).click();
+  await page.waitForSelector('[data-row="0"]');
+  expect(await page.locator('[data-row="0"]').innerText()).toContain(old!);
+  expect(await page.locator('[data-row]').count()).toBe(1);
+  await page.getByRole('button', { name: 'Search on' }).waitFor({ state: 'detached' });
+  expect(faults).toEqual([]);
+  await page.context().close();
+});
+
 browserTest(
   'a thousand events a second cost the overview a few requests, not a thousand',
   async () => {
