@@ -1,5 +1,5 @@
 /** A machine's chart with its lines laid out: made when the page is built, drawn by the page. */
-import type { Chart } from '../../protocol/devtools.ts';
+import type { Chart, ChartTransition } from '../../protocol/devtools.ts';
 
 /** Of a label's text, in pixels at full size. */
 export const LABEL_LINE_HEIGHT = 16;
@@ -37,13 +37,17 @@ export interface Picture {
   labels: ((Box & { text: string[] }) | null)[];
 }
 
+/** From left to right, or from top to bottom for what is narrower than a desk's screen. */
+export type Shape = 'wide' | 'narrow';
+
+/** What is needed of a chart to show it. */
 export interface DrawnChart {
-  chart: Chart;
+  chart: Omit<Chart, 'transitions'> & {
+    transitions: Omit<ChartTransition, 'changes' | 'effects'>[];
+  };
   arrows: Arrow[];
-  /** From left to right. */
-  wide: Picture;
-  /** From top to bottom, for what is narrower than a desk's screen. */
-  narrow: Picture;
+  shape: Shape;
+  picture: Picture;
 }
 
 /** Whether a state is that other one or a part of it; everything is part of the machine, ''. */
@@ -53,7 +57,7 @@ export function isWithin(path: string, outer: string): boolean {
 
 /** The arrow along which a step went; undefined for one that no arrow shows. */
 export function arrowOf(
-  { chart, arrows }: { chart: Chart; arrows: readonly Arrow[] },
+  { chart, arrows }: Pick<DrawnChart, 'chart' | 'arrows'>,
   step: { before: string; after: string; type: string },
 ): number | undefined {
   const found = arrows.findIndex(

@@ -1,15 +1,40 @@
 /** The machines' charts, each loaded when it is first shown. */
-import type { DrawnChart } from './chart.ts';
+import { createResource } from 'solid-js';
+import type { DrawnChart, Shape } from './chart.ts';
+import { useMedia } from './use.ts';
 
-const LOADERS: Record<string, () => Promise<{ default: DrawnChart }>> = {
-  run: () => import('virtual:chart/run'),
-  job: () => import('virtual:chart/job'),
-  slave: () => import('virtual:chart/slave'),
-  agent: () => import('virtual:chart/agent'),
+type Loader = () => Promise<{ default: DrawnChart }>;
+
+const LOADERS: Record<string, Record<Shape, Loader>> = {
+  run: {
+    wide: () => import('virtual:chart/run/wide'),
+    narrow: () => import('virtual:chart/run/narrow'),
+  },
+  job: {
+    wide: () => import('virtual:chart/job/wide'),
+    narrow: () => import('virtual:chart/job/narrow'),
+  },
+  slave: {
+    wide: () => import('virtual:chart/slave/wide'),
+    narrow: () => import('virtual:chart/slave/narrow'),
+  },
+  agent: {
+    wide: () => import('virtual:chart/agent/wide'),
+    narrow: () => import('virtual:chart/agent/narrow'),
+  },
 };
 
 export const MACHINES = Object.keys(LOADERS);
 
-export async function loadChart(name: string): Promise<DrawnChart | undefined> {
-  return (await LOADERS[name]?.())?.default;
+/** On what is narrower the wide picture would be too small to be read. */
+const NARROW = '(max-width: 1200px)';
+
+/** The chart of that machine in the shape that fits; undefined until it is here, or for none. */
+export function useChart(name: () => string): () => DrawnChart | undefined {
+  const isNarrow = useMedia(NARROW);
+  const [drawn] = createResource(
+    () => ({ name: name(), shape: isNarrow() ? ('narrow' as const) : ('wide' as const) }),
+    async (wanted) => (await LOADERS[wanted.name]?.[wanted.shape]())?.default,
+  );
+  return drawn;
 }

@@ -111,3 +111,12 @@ export async function attempt(act: () => Promise<string>): Promise<boolean> {
     return false;
   }
 }
+
+export function useMedia(query: string): () => boolean {
+  const media = window.matchMedia(query);
+  const [fits, setFits] = createSignal(media.matches);
+  const read = () => setFits(media.matches);
+  media.addEventListener('change', read);
+  onCleanup(() => media.removeEventListener('change', read));
+  return fits;
+}

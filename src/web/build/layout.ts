@@ -2,7 +2,7 @@
 import Elk from 'elkjs/lib/elk.bundled.js';
 import type { ElkExtendedEdge, ElkNode } from 'elkjs/lib/elk.bundled.js';
 import type { Chart } from '../../protocol/devtools.ts';
-import type { Arrow, Box, DrawnChart, Picture, Point } from '../base/chart.ts';
+import type { Arrow, Box, Picture, Point } from '../base/chart.ts';
 import { LABEL_LINE_HEIGHT, isWithin } from '../base/chart.ts';
 import { arrowsOf, labelOf } from './arrows.ts';
 
@@ -19,7 +19,7 @@ const DOT = 8;
 /** Around all that is not done. */
 const FRAME = '#frame';
 
-interface Shape {
+interface Style {
   statePadding: number;
   groupPadding: string;
   options: Record<string, string>;
@@ -49,7 +49,7 @@ const COMMON = {
 // Both were found by trying some thousand layouts of the run machine, counting what crosses, bends
 // and overlaps, and looking at the best. What counts is that it is no wider than a screen: what is
 // wider is shown smaller, until nobody can read it.
-const WIDE: Shape = {
+const WIDE: Style = {
   statePadding: 7,
   groupPadding: '[top=28,left=8,bottom=10,right=8]',
   options: {
@@ -64,7 +64,7 @@ const WIDE: Shape = {
   },
 };
 
-const NARROW: Shape = {
+const NARROW: Style = {
   statePadding: 6,
   groupPadding: '[top=28,left=8,bottom=8,right=8]',
   options: {
@@ -78,7 +78,14 @@ const NARROW: Shape = {
   },
 };
 
-export async function layOut(chart: Chart): Promise<DrawnChart> {
+export interface LaidOut {
+  chart: Chart;
+  arrows: Arrow[];
+  wide: Picture;
+  narrow: Picture;
+}
+
+export async function layOut(chart: Chart): Promise<LaidOut> {
   const arrows = arrowsOf(chart);
   const [wide, narrow] = await Promise.all([
     pictureOf(chart, arrows, WIDE),
@@ -87,11 +94,11 @@ export async function layOut(chart: Chart): Promise<DrawnChart> {
   return { chart, arrows, wide, narrow };
 }
 
-async function pictureOf(chart: Chart, arrows: readonly Arrow[], shape: Shape): Promise<Picture> {
-  const nodes = nodesIn(chart, arrows, shape, undefined);
+async function pictureOf(chart: Chart, arrows: readonly Arrow[], style: Style): Promise<Picture> {
+  const nodes = nodesIn(chart, arrows, style, undefined);
   const laid = await new Elk().layout({
     id: '#all',
-    layoutOptions: shape.options,
+    layoutOptions: style.options,
     children: arrows.some(({ source }) => source === '') ? framed(nodes) : nodes,
     edges: arrows.flatMap((arrow, index) =>
       arrow.source === arrow.target ? [] : [edgeOf(chart, arrow, index)],
@@ -112,18 +119,18 @@ function framed(nodes: ElkNode[]): ElkNode[] {
 function nodesIn(
   chart: Chart,
   arrows: readonly Arrow[],
-  shape: Shape,
+  style: Style,
   parent: string | undefined,
 ): ElkNode[] {
   return chart.states
     .filter((state) => state.parent === parent)
     .map(({ path, type }): ElkNode => {
-      const inner = nodesIn(chart, arrows, shape, path);
+      const inner = nodesIn(chart, arrows, style, path);
       if (inner.length === 0) {
         const key = path.slice(path.lastIndexOf('.') + 1);
         return {
           id: path,
-          width: Math.round(widthOf(key) + 2 * shape.statePadding),
+          width: Math.round(widthOf(key) + 2 * style.statePadding),
           height: STATE_HEIGHT,
           layoutOptions: constraintOf(chart, path, type),
         };
@@ -134,7 +141,7 @@ function nodesIn(
       return {
         id: path,
         children: inner,
-        layoutOptions: { 'elk.padding': shape.groupPadding },
+        layoutOptions: { 'elk.padding': style.groupPadding },
       };
     });
 }

@@ -1,7 +1,7 @@
 /** The machines, each with how many stand in each of its states. */
-import { For, Show, createMemo, createResource } from 'solid-js';
+import { For, Show, createMemo } from 'solid-js';
 import type { MachineView } from '../../protocol/devtools.ts';
-import { MACHINES, loadChart } from '../base/charts.ts';
+import { MACHINES, useChart } from '../base/charts.ts';
 import { count } from '../base/text.ts';
 import { useAnswer } from '../base/use.ts';
 import { Badge, Fault, Panel, Tabs } from '../parts/basics.tsx';
@@ -17,7 +17,7 @@ const WHAT: Record<string, string> = {
 
 export default function MachinesPage(props: { params: Record<string, string> }) {
   const name = () => props.params['name'] ?? 'run';
-  const [drawn] = createResource(name, loadChart);
+  const drawn = useChart(name);
   const view = useAnswer<MachineView>(() => `/api/machines/${name()}`, {
     refreshOn: () => true,
     everyMs: 1000,

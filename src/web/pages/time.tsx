@@ -1,5 +1,5 @@
 /** The yard at any moment that its history knows. */
-import { For, Show, createEffect, createMemo, createResource, createSignal } from 'solid-js';
+import { For, Show, createEffect, createMemo, createSignal } from 'solid-js';
 import type { ClusterView } from '../../protocol/devtools.ts';
 import { dateTime, parseInstant } from '../base/clock.ts';
 import { useKeys } from '../base/keys.ts';
@@ -9,12 +9,12 @@ import { useAnswer } from '../base/use.ts';
 import { Badge, Fault, Panel, SlaveLink } from '../parts/basics.tsx';
 import { Slots } from '../parts/slots.tsx';
 import { Statechart } from '../parts/statechart.tsx';
-import { loadChart } from '../base/charts.ts';
+import { useChart } from '../base/charts.ts';
 import '../styles/machine.css';
 import '../styles/overview.css';
 
 export default function TimePage() {
-  const [drawn] = createResource(() => loadChart('run'));
+  const drawn = useChart(() => 'run');
   const at = () => query('at');
   const answer = useAnswer<ClusterView>(() => `/api/cluster${at() ? `?at=${at()}` : ''}`, {
     refreshOn: () => at() === undefined,

@@ -3,7 +3,6 @@ import { For, Show, createEffect, createMemo } from 'solid-js';
 import type { JSX } from 'solid-js';
 import { LABEL_LINE_HEIGHT, isWithin } from '../base/chart.ts';
 import type { Box, DrawnChart, Picture, Point } from '../base/chart.ts';
-import { useMedia } from './table.tsx';
 import '../styles/statechart.css';
 
 export interface Trail {
@@ -20,8 +19,6 @@ export interface Trail {
   population?: Record<string, number>;
 }
 
-/** On what is narrower the wide picture would be too small to be read. */
-const NARROW = '(max-width: 1200px)';
 /** The narrow picture is never drawn smaller than this: it scrolls sideways instead. */
 const NARROW_SCALE = 0.87;
 
@@ -30,11 +27,11 @@ export function Statechart(props: {
   trail: Trail;
   hrefOf?: (path: string) => string | undefined;
 }) {
-  const isNarrow = useMedia(NARROW);
-  const picture = () => (isNarrow() ? props.drawn.narrow : props.drawn.wide);
+  const isNarrow = () => props.drawn.shape === 'narrow';
   let view!: HTMLDivElement;
   createEffect(() => {
-    const box = props.trail.at === undefined ? undefined : picture().boxes[props.trail.at];
+    const box =
+      props.trail.at === undefined ? undefined : props.drawn.picture.boxes[props.trail.at];
     if (box) reveal(view, box);
   });
   return (
@@ -45,7 +42,7 @@ export function Statechart(props: {
       classList={{ 'is-narrow': isNarrow(), 'is-followed': props.trail.at !== undefined }}
       tabindex={isNarrow() ? 0 : undefined}
     >
-      <Drawing {...props} picture={picture()} scale={isNarrow() ? NARROW_SCALE : undefined} />
+      <Drawing {...props} scale={isNarrow() ? NARROW_SCALE : undefined} />
     </div>
   );
 }
@@ -68,13 +65,12 @@ function reveal(view: HTMLDivElement, { x, y, width, height }: Box): void {
 
 function Drawing(props: {
   drawn: DrawnChart;
-  picture: Picture;
   /** Absent: as large as its place allows. */
   scale: number | undefined;
   trail: Trail;
   hrefOf?: (path: string) => string | undefined;
 }) {
-  const picture = () => props.picture;
+  const picture = () => props.drawn.picture;
   const size = () => ({
     width: picture().width * (props.scale ?? 1),
     height: picture().height * (props.scale ?? 1),

@@ -2,6 +2,7 @@
 import { For, Show, createEffect, createMemo, createSignal, onCleanup, onMount } from 'solid-js';
 import type { JSX } from 'solid-js';
 import { useKeys } from '../base/keys.ts';
+import { useMedia } from '../base/use.ts';
 
 export interface Column<T> {
   name: string;
@@ -179,13 +180,4 @@ export function Table<T>(props: {
       </div>
     </div>
   );
-}
-
-export function useMedia(query: string): () => boolean {
-  const media = window.matchMedia(query);
-  const [fits, setFits] = createSignal(media.matches);
-  const read = () => setFits(media.matches);
-  media.addEventListener('change', read);
-  onCleanup(() => media.removeEventListener('change', read));
-  return fits;
 }

@@ -1,10 +1,10 @@
 /** The machine of a run: where it stands, how it came there, what can come next. */
-import { For, Show, createMemo, createResource } from 'solid-js';
+import { For, Show, createMemo } from 'solid-js';
 import type { NextEvents, RunStep } from '../../protocol/devtools.ts';
 import { segment } from '../base/api.ts';
 import { arrowOf, isWithin } from '../base/chart.ts';
 import type { DrawnChart } from '../base/chart.ts';
-import { loadChart } from '../base/charts.ts';
+import { useChart } from '../base/charts.ts';
 import { clockTime, parseInstant } from '../base/clock.ts';
 import { useKeys } from '../base/keys.ts';
 import { setQuery } from '../base/router.ts';
@@ -20,7 +20,7 @@ import type { RunSource, Travel } from './source.ts';
 import '../styles/machine.css';
 
 export function MachineTab(props: { source: RunSource; travel: Travel }) {
-  const [drawn] = createResource(() => loadChart('run'));
+  const drawn = useChart(() => 'run');
   const travel = () => props.travel;
   const next = useNext(props.source, props.travel);
   useKeys('Machine', [
