@@ -94,7 +94,11 @@ function readPage(directory: string): Map<string, PageFile> {
       const type = TYPES[extname(name)];
       if (type === undefined) continue;
       const bytes = readFileSync(join(directory, below, name));
-      files.set(`${below && '/assets'}/${name}`, { type, bytes, packed: gzipSync(bytes) });
+      files.set(`${below && '/assets'}/${name}`, {
+        type,
+        bytes,
+        packed: gzipSync(bytes, { level: 9 }),
+      });
     }
   }
   return namesIn(join(directory, 'assets')).length === 0 ? new Map() : files;

@@ -1,6 +1,6 @@
 /** Every page: where it is, what it is called, how it is loaded. A new page is a row here. */
-import { lazy } from 'solid-js';
 import type { Component } from 'solid-js';
+import { lazyView } from './base/load.tsx';
 
 export interface Page {
   path: string;
@@ -11,20 +11,20 @@ export interface Page {
   view: Component<{ params: Record<string, string> }>;
 }
 
-const run = lazy(() => import('./pages/run.tsx'));
+const run = lazyView(() => import('./pages/run.tsx'));
 
 export const PAGES: readonly Page[] = [
   {
     path: '/',
     title: 'Overview',
     nav: { name: 'Overview', key: 'o' },
-    view: lazy(() => import('./pages/overview.tsx')),
+    view: lazyView(() => import('./pages/overview.tsx')),
   },
   {
     path: '/runs',
     title: 'Runs',
     nav: { name: 'Runs', key: 'r' },
-    view: lazy(() => import('./pages/runs.tsx')),
+    view: lazyView(() => import('./pages/runs.tsx')),
   },
   { path: '/runs/:id', title: 'run', view: run },
   { path: '/runs/:id/:tab', title: 'run', view: run },
@@ -32,45 +32,49 @@ export const PAGES: readonly Page[] = [
     path: '/slaves',
     title: 'Slaves',
     nav: { name: 'Slaves', key: 's' },
-    view: lazy(() => import('./pages/slaves.tsx')),
+    view: lazyView(() => import('./pages/slaves.tsx')),
   },
-  { path: '/slaves/:name', title: 'slave', view: lazy(() => import('./pages/slave.tsx')) },
+  { path: '/slaves/:name', title: 'slave', view: lazyView(() => import('./pages/slave.tsx')) },
   {
     path: '/machines',
     title: 'Machines',
     nav: { name: 'Machines', key: 'm' },
-    view: lazy(() => import('./pages/machines.tsx')),
+    view: lazyView(() => import('./pages/machines.tsx')),
   },
-  { path: '/machines/:name', title: 'machine', view: lazy(() => import('./pages/machines.tsx')) },
+  {
+    path: '/machines/:name',
+    title: 'machine',
+    view: lazyView(() => import('./pages/machines.tsx')),
+  },
   {
     path: '/actors',
     title: 'Actors',
     nav: { name: 'Actors', key: 'a' },
-    view: lazy(() => import('./pages/actors.tsx')),
+    view: lazyView(() => import('./pages/actors.tsx')),
   },
   {
     path: '/messages',
     title: 'Messages',
     nav: { name: 'Messages', key: 'e' },
-    view: lazy(() => import('./pages/messages.tsx')),
+    view: lazyView(() => import('./pages/messages.tsx')),
   },
   {
     path: '/time',
     title: 'Time travel',
     nav: { name: 'Time', key: 't' },
-    view: lazy(() => import('./pages/time.tsx')),
+    view: lazyView(() => import('./pages/time.tsx')),
   },
   {
     path: '/system',
     title: 'System',
     nav: { name: 'System', key: 'y' },
-    view: lazy(() => import('./pages/system.tsx')),
+    view: lazyView(() => import('./pages/system.tsx')),
   },
   {
     path: '/import',
     title: 'Replay',
     nav: { name: 'Replay', key: 'i' },
-    view: lazy(() => import('./pages/import.tsx')),
+    view: lazyView(() => import('./pages/import.tsx')),
   },
-  { path: '/import/:tab', title: 'Replay', view: lazy(() => import('./pages/import.tsx')) },
+  { path: '/import/:tab', title: 'Replay', view: lazyView(() => import('./pages/import.tsx')) },
 ];

@@ -1,6 +1,5 @@
 /** What stands around every page: the bar, the sheet of keys, the palette, what is read out. */
-import { For, Show, Suspense, createEffect, createMemo, createSignal, on } from 'solid-js';
-import { Dynamic } from 'solid-js/web';
+import { For, Show, createEffect, createMemo, createSignal, on } from 'solid-js';
 import { needsToken, setToken } from './base/api.ts';
 import { areKeysOn, keyGroups, setKeysOn, useKeys } from './base/keys.ts';
 import { isLive, listen } from './base/live.ts';
@@ -54,11 +53,9 @@ export function Shell() {
         <Show when={needsToken()}>
           <SignIn />
         </Show>
-        <Suspense fallback={<p class="empty">Loading…</p>}>
-          <Show when={page()} fallback={<NotFound />} keyed>
-            {(now) => <Dynamic component={now.view} params={found()?.params ?? {}} />}
-          </Show>
-        </Suspense>
+        <Show when={page()} fallback={<NotFound />} keyed>
+          {({ view: View }) => <View params={found()?.params ?? {}} />}
+        </Show>
       </main>
       <div class="unseen" role="status" aria-live="polite">
         {announced()}

@@ -116,6 +116,6 @@ browserTest('the scripts that a first look loads are few', async () => {
     await page.context().close();
   }
   const machine = Object.entries(sizes).filter(([path]) => path.endsWith('/machine'));
-  for (const [path, bytes] of machine) expect(bytes, path).toBeLessThan(40_000);
+  for (const [path, bytes] of machine) expect(bytes, path).toBeLessThan(30 * 1024);
   for (const [path, bytes] of Object.entries(sizes)) expect(bytes, path).toBeLessThan(100_000);
 });

@@ -42,7 +42,9 @@ export type Shape = 'wide' | 'narrow';
 
 /** What is needed of a chart to show it. */
 export interface DrawnChart {
-  chart: Omit<Chart, 'transitions'> & {
+  chart: {
+    id: string;
+    states: Pick<Chart['states'][number], 'path' | 'type'>[];
     transitions: Omit<ChartTransition, 'changes' | 'effects'>[];
   };
   arrows: Arrow[];

@@ -1,6 +1,6 @@
 /** The machines' charts, each loaded when it is first shown. */
-import { createResource } from 'solid-js';
 import type { DrawnChart, Shape } from './chart.ts';
+import { useLoaded } from './load.tsx';
 import { useMedia } from './use.ts';
 
 type Loader = () => Promise<{ default: DrawnChart }>;
@@ -32,9 +32,8 @@ const NARROW = '(max-width: 1200px)';
 /** The chart of that machine in the shape that fits; undefined until it is here, or for none. */
 export function useChart(name: () => string): () => DrawnChart | undefined {
   const isNarrow = useMedia(NARROW);
-  const [drawn] = createResource(
+  return useLoaded(
     () => ({ name: name(), shape: isNarrow() ? ('narrow' as const) : ('wide' as const) }),
     async (wanted) => (await LOADERS[wanted.name]?.[wanted.shape]())?.default,
   );
-  return drawn;
 }

@@ -30,6 +30,10 @@ export function charts(): Plugin {
 
 async function draw(machine: AnyStateMachine, shape: Shape): Promise<DrawnChart> {
   const { chart, arrows, [shape]: picture } = await layOut(chartOf(machine));
-  const transitions = chart.transitions.map(({ changes: _, effects: __, ...shown }) => shown);
-  return { chart: { ...chart, transitions }, arrows, shape, picture };
+  const transitions = chart.transitions.map((one) => {
+    const { source, event, guard, target } = one;
+    return { source, event, ...(guard && { guard }), ...(target && { target }) };
+  });
+  const states = chart.states.map(({ path, type }) => ({ path, type }));
+  return { chart: { id: chart.id, states, transitions }, arrows, shape, picture };
 }

@@ -203,7 +203,7 @@ function straight(points: readonly Point[]): Point[] {
   });
 }
 
-const round = (value: number) => Math.round(value * 10) / 10;
+const round = Math.round;
 
 function read(chart: Chart, arrows: readonly Arrow[], laid: ElkNode): Picture {
   const places = new Map<string, Box>();

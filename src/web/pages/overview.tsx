@@ -1,18 +1,17 @@
 /** How the yard is: what there is in each state, how it flows, who works, what failed. */
-import { For, Show, Suspense, createMemo, lazy } from 'solid-js';
+import { For, Show, createMemo } from 'solid-js';
 import type { ClusterView, SeriesView } from '../../protocol/devtools.ts';
 import type { SlaveStatus } from '../../protocol/http.ts';
 import type { RunStatus } from '../../protocol/run.ts';
 import { parseInstant } from '../base/clock.ts';
 import { query, setQuery } from '../base/router.ts';
 import { count, duration } from '../base/text.ts';
+import { Plot } from '../parts/lazy-plot.tsx';
 import { useAnswer, useNow } from '../base/use.ts';
 import { STATES } from '../base/words.ts';
 import { Fault, Panel, RunBadge, RunLink, SlaveLink } from '../parts/basics.tsx';
 import { Slots } from '../parts/slots.tsx';
 import '../styles/overview.css';
-
-const Plot = lazy(() => import('../parts/plot.tsx'));
 
 /** How often what is counted is asked for anew, whatever happens in between. */
 const COUNT_MS = 500;
@@ -111,17 +110,15 @@ function Flow() {
   return (
     <div class="columns flow">
       <Panel title="Throughput, runs a second" tools={tools()}>
-        <Suspense fallback={<div class="chart-plot" />}>
-          <Plot
-            label={`Runs submitted and ended a second; now ${last('endedPerSecond') ?? 0} ended`}
-            series={series.data()}
-            lines={[
-              { name: 'submittedPerSecond', shown: 'submitted', colour: 'running' },
-              { name: 'endedPerSecond', shown: 'ended', colour: 'complete' },
-              { name: 'badlyEndedPerSecond', shown: 'not well', colour: 'failed' },
-            ]}
-          />
-        </Suspense>
+        <Plot
+          label={`Runs submitted and ended a second; now ${last('endedPerSecond') ?? 0} ended`}
+          series={series.data()}
+          lines={[
+            { name: 'submittedPerSecond', shown: 'submitted', colour: 'running' },
+            { name: 'endedPerSecond', shown: 'ended', colour: 'complete' },
+            { name: 'badlyEndedPerSecond', shown: 'not well', colour: 'failed' },
+          ]}
+        />
       </Panel>
       <Panel
         title="Queue"
@@ -131,17 +128,15 @@ function Flow() {
           </span>
         }
       >
-        <Suspense fallback={<div class="chart-plot" />}>
-          <Plot
-            label={`Length of the queue and slots in use; now ${last('queueLength') ?? 0} wait`}
-            series={series.data()}
-            lines={[
-              { name: 'queueLength', shown: 'waiting', colour: 'pending' },
-              { name: 'slotsUsed', shown: 'slots in use', colour: 'running' },
-              { name: 'slots', shown: 'slots', colour: 'faint' },
-            ]}
-          />
-        </Suspense>
+        <Plot
+          label={`Length of the queue and slots in use; now ${last('queueLength') ?? 0} wait`}
+          series={series.data()}
+          lines={[
+            { name: 'queueLength', shown: 'waiting', colour: 'pending' },
+            { name: 'slotsUsed', shown: 'slots in use', colour: 'running' },
+            { name: 'slots', shown: 'slots', colour: 'faint' },
+          ]}
+        />
       </Panel>
     </div>
   );

@@ -1,13 +1,12 @@
 /** How the master itself is. */
-import { Show, Suspense, lazy } from 'solid-js';
+import { Show } from 'solid-js';
 import type { SeriesView, SystemView } from '../../protocol/devtools.ts';
 import { dateTime, parseInstant } from '../base/clock.ts';
 import { bytes, count, duration } from '../base/text.ts';
+import { Plot } from '../parts/lazy-plot.tsx';
 import { useAnswer, useNow } from '../base/use.ts';
 import { Facts, Fault, Panel } from '../parts/basics.tsx';
 import '../styles/overview.css';
-
-const Plot = lazy(() => import('../parts/plot.tsx'));
 
 export default function SystemPage() {
   const system = useAnswer<SystemView>(() => '/api/system', { pollMs: 2000 });
@@ -37,13 +36,11 @@ export default function SystemPage() {
         )}
       </Show>
       <Panel title="Event loop's lag, milliseconds">
-        <Suspense fallback={<div class="chart-plot" />}>
-          <Plot
-            label="How late the event loop was"
-            series={series.data()}
-            lines={[{ name: 'loopLagMs', shown: 'lag', colour: 'accent' }]}
-          />
-        </Suspense>
+        <Plot
+          label="How late the event loop was"
+          series={series.data()}
+          lines={[{ name: 'loopLagMs', shown: 'lag', colour: 'accent' }]}
+        />
       </Panel>
     </div>
   );

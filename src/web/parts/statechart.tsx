@@ -90,28 +90,17 @@ function Drawing(props: {
       height={size().height}
       style={{ 'max-width': props.scale === undefined ? `${size().width}px` : 'none' }}
     >
-      <defs>
-        <For each={['plain', 'taken', 'next', 'last']}>
-          {(kind) => (
-            <marker
-              id={`tip-${kind}`}
-              class={`tip is-${kind}`}
-              viewBox="0 0 8 8"
-              refX="7"
-              refY="4"
-              markerUnits="userSpaceOnUse"
-              markerWidth={kind === 'last' ? 14 : 11}
-              markerHeight={kind === 'last' ? 14 : 11}
-              orient="auto-start-reverse"
-            >
-              <path d="M0 0.5 L8 4 L0 7.5 z" />
-            </marker>
-          )}
-        </For>
-      </defs>
+      <Tips />
       <Show when={picture().boxes['']}>
         {(frame) => (
-          <rect class="frame" {...rectOf(frame())} rx="12">
+          <rect
+            class="frame"
+            x={frame().x}
+            y={frame().y}
+            width={frame().width}
+            height={frame().height}
+            rx="12"
+          >
             <title>all that is not done</title>
           </rect>
         )}
@@ -167,6 +156,31 @@ function Drawing(props: {
         )}
       </For>
     </svg>
+  );
+}
+
+/** The tips of arrows, one for each kind. */
+function Tips() {
+  return (
+    <defs>
+      <For each={['plain', 'taken', 'next', 'last']}>
+        {(kind) => (
+          <marker
+            id={`tip-${kind}`}
+            class={`tip is-${kind}`}
+            viewBox="0 0 8 8"
+            refX="7"
+            refY="4"
+            markerUnits="userSpaceOnUse"
+            markerWidth={kind === 'last' ? 14 : 11}
+            markerHeight={kind === 'last' ? 14 : 11}
+            orient="auto-start-reverse"
+          >
+            <path d="M0 0.5 L8 4 L0 7.5 z" />
+          </marker>
+        )}
+      </For>
+    </defs>
   );
 }
 
@@ -240,10 +254,6 @@ function ArrowLabel(props: {
   );
 }
 
-function rectOf({ x, y, width, height }: Box) {
-  return { x, y, width, height };
-}
-
 /** Orthogonal lines with their corners rounded a little. */
 function pathOf(points: readonly Point[]): string {
   const [start, ...rest] = points;
@@ -307,7 +317,7 @@ function State(props: {
           rx="10"
         />
       </Show>
-      <rect class="box" {...rectOf(box())} rx="8" />
+      <rect class="box" x={box().x} y={box().y} width={box().width} height={box().height} rx="8" />
       <Show when={props.type !== 'compound'}>
         <text
           x={box().x + box().width / 2}

@@ -1,9 +1,10 @@
 /** What a run found: its results in TAP, and the files that it kept. */
-import { For, Show, createMemo, createResource } from 'solid-js';
+import { For, Show, createMemo } from 'solid-js';
 import type { RunStatus } from '../../protocol/run.ts';
 import { ask, segment } from '../base/api.ts';
 import { download } from '../base/download.ts';
 import { bytes, plural } from '../base/text.ts';
+import { useLoaded } from '../base/load.tsx';
 import { attempt } from '../base/use.ts';
 import { Panel } from '../parts/basics.tsx';
 import type { RunSource } from './source.ts';
@@ -54,15 +55,15 @@ export default function ResultsTab(props: { source: RunSource }) {
 }
 
 function Tap(props: { name: string; path: string }) {
-  const [read] = createResource(
+  const read = useLoaded(
     () => props.path,
     async (path) => readTap(await (await ask(path)).text()),
   );
-  const points = () => (read.state === 'ready' ? read().points : []);
+  const points = () => read()?.points ?? [];
   const bad = () => points().filter(({ outcome }) => !outcome.isGood).length;
   return (
     <Panel title={props.name}>
-      <Show when={read.state === 'ready'} fallback={<p class="soft">Reading…</p>}>
+      <Show when={read()} fallback={<p class="soft">Reading…</p>}>
         <p>
           {plural(points().length, 'result')}, {bad() === 0 ? 'all good' : `${bad()} not good`}
         </p>

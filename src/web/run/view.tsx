@@ -1,8 +1,9 @@
 /** A run: who it is, its tabs, and what can be done to it. */
-import { Match, Show, Suspense, Switch, createEffect, lazy, on } from 'solid-js';
+import { Match, Show, Switch, createEffect, on } from 'solid-js';
 import type { RunRequest } from '../../protocol/run.ts';
 import { segment } from '../base/api.ts';
 import { useKeys } from '../base/keys.ts';
+import { lazyView } from '../base/load.tsx';
 import { hrefWith, navigate } from '../base/router.ts';
 import { announce, useAnswer } from '../base/use.ts';
 import { Fault, RunBadge, SlaveLink, Tabs } from '../parts/basics.tsx';
@@ -12,11 +13,11 @@ import { isOver, useTravel } from './source.ts';
 import type { RunSource } from './source.ts';
 import '../styles/run.css';
 
-const LogTab = lazy(() => import('./log.tsx'));
-const TimelineTab = lazy(() => import('./timeline.tsx'));
-const EventsTab = lazy(() => import('./events.tsx'));
-const ResultsTab = lazy(() => import('./results.tsx'));
-const RawTab = lazy(() => import('./raw.tsx'));
+const LogTab = lazyView(() => import('./log.tsx'));
+const TimelineTab = lazyView(() => import('./timeline.tsx'));
+const EventsTab = lazyView(() => import('./events.tsx'));
+const ResultsTab = lazyView(() => import('./results.tsx'));
+const RawTab = lazyView(() => import('./raw.tsx'));
 
 const TABS = ['timeline', 'log', 'machine', 'events', 'results', 'raw'] as const;
 type Tab = (typeof TABS)[number];
@@ -65,28 +66,26 @@ export function RunView(props: { source: RunSource; tab: string | undefined }) {
           count: name === 'events' ? props.source.steps().length : undefined,
         }))}
       />
-      <Suspense fallback={<p class="empty">Loading…</p>}>
-        <Switch>
-          <Match when={tab() === 'timeline'}>
-            <TimelineTab source={props.source} travel={travel} />
-          </Match>
-          <Match when={tab() === 'log'}>
-            <LogTab source={props.source} />
-          </Match>
-          <Match when={tab() === 'machine'}>
-            <MachineTab source={props.source} travel={travel} />
-          </Match>
-          <Match when={tab() === 'events'}>
-            <EventsTab source={props.source} travel={travel} />
-          </Match>
-          <Match when={tab() === 'results'}>
-            <ResultsTab source={props.source} />
-          </Match>
-          <Match when={tab() === 'raw'}>
-            <RawTab source={props.source} />
-          </Match>
-        </Switch>
-      </Suspense>
+      <Switch>
+        <Match when={tab() === 'timeline'}>
+          <TimelineTab source={props.source} travel={travel} />
+        </Match>
+        <Match when={tab() === 'log'}>
+          <LogTab source={props.source} />
+        </Match>
+        <Match when={tab() === 'machine'}>
+          <MachineTab source={props.source} travel={travel} />
+        </Match>
+        <Match when={tab() === 'events'}>
+          <EventsTab source={props.source} travel={travel} />
+        </Match>
+        <Match when={tab() === 'results'}>
+          <ResultsTab source={props.source} />
+        </Match>
+        <Match when={tab() === 'raw'}>
+          <RawTab source={props.source} />
+        </Match>
+      </Switch>
     </article>
   );
 }
