@@ -78,7 +78,10 @@ function optionsOf(lines: readonly PlotLine[], width: number): uPlot.Options {
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
-    axes: [axis, { ...axis, size: 44 }],
+    axes: [
+      { ...axis, space: 76, values: timesOf },
+      { ...axis, size: 44 },
+    ],
     series: [
       {},
       ...lines.map((line): uPlot.Series => ({
@@ -89,4 +92,15 @@ function optionsOf(lines: readonly PlotLine[], width: number): uPlot.Options {
       })),
     ],
   };
+}
+
+/** As everywhere on the page, by a clock of 24 hours; days by name where a label is for days. */
+function timesOf(_: uPlot, splits: number[], __: number, ___: number, step: number): string[] {
+  const options: Intl.DateTimeFormatOptions =
+    step < 86_400
+      ? { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }
+      : { month: 'short', day: 'numeric' };
+  if (step < 60) options.second = '2-digit';
+  const format = new Intl.DateTimeFormat(undefined, options);
+  return splits.map((seconds) => format.format(seconds * 1000));
 }
