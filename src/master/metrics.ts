@@ -4,6 +4,7 @@ import { isDone } from '../protocol/run.ts';
 import { VERSION } from '../protocol/version.ts';
 import type { Hub } from './hub.ts';
 import type { InspectCounts } from './inspect/inspector.ts';
+import { hasEndedWell } from './status.ts';
 import type { Yard } from './yard.ts';
 
 export interface Metrics {
@@ -111,10 +112,9 @@ export function makeMetrics({ yard, hub, breaches, backedUpAt, inspect }: Metric
         queueSeconds.observe((event.at - facts.createdAt) / 1000);
       }
       if (!isDone(state)) continue;
-      const { startedAt, ending } = context;
+      const { startedAt } = context;
       totals.ended++;
-      if (state !== 'COMPLETE' || ending?.kind !== 'exited' || ending.code !== 0)
-        totals.badlyEnded++;
+      if (!hasEndedWell({ state, context })) totals.badlyEnded++;
       if (startedAt === undefined) continue;
       byResult(state).observe(Math.max(0, event.at - startedAt) / 1000);
     }

@@ -38,6 +38,8 @@ test.each<[Partial<RunQuery>, string]>([
   [{ state: ['COMPLETE'] }, 'r8 r6 r4 r2 r0'],
   [{ is: 'held', name: 'Tests 3' }, 'r3'],
   [{ exit: 4 }, 'r4'],
+  [{ ended: 'well' }, 'r0'],
+  [{ ended: 'badly' }, 'r8 r6 r4 r2'],
   [{ slave: 's1', job: 'j1', limit: 2 }, 'r8 r6'],
   [{ job: 'other' }, ''],
   [{ text: ['UNIT', 'exited'] }, 'r8 r6 r4 r2 r0'],

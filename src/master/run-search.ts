@@ -1,10 +1,11 @@
 /** Finds runs that fit a query among all there are, newest first. */
 import { readInstant } from '../base/units.ts';
 import type { RunQuery } from '../protocol/http.ts';
+import { isDone } from '../protocol/run.ts';
 import type { RunStatus } from '../protocol/run.ts';
 import type { RunPage } from '../protocol/service.ts';
 import type { RunRecord } from './records.ts';
-import { exitCodeOf } from './status.ts';
+import { exitCodeOf, hasEndedWell } from './status.ts';
 
 /**
  * Looks at one run after the other and keeps none but those that fit, until there are `limit` of
@@ -30,7 +31,7 @@ export async function searchRuns(
   return { runs };
 }
 
-function makeFits({ state, slave, job, name, is, exit, text = [] }: RunQuery) {
+function makeFits({ state, slave, job, name, is, exit, ended, text = [] }: RunQuery) {
   const words = text.map((word) => word.toLowerCase());
   return (run: RunRecord): boolean => {
     const { context, facts } = run;
@@ -41,6 +42,7 @@ function makeFits({ state, slave, job, name, is, exit, text = [] }: RunQuery) {
     if (job !== undefined && facts.job !== job) return false;
     if (name !== undefined && !facts.name?.includes(name)) return false;
     if (exit !== undefined && (outer !== 'COMPLETE' || exitCodeOf(run) !== exit)) return false;
+    if (ended && (!isDone(outer!) || hasEndedWell(run) !== (ended === 'well'))) return false;
     return words.length === 0 || holdsAll(run, words);
   };
 }

@@ -58,7 +58,14 @@ export function statusOf(run: RunRecord, baseUrl: string): RunStatus {
   return compact(status) as RunStatus;
 }
 
-export function exitCodeOf({ context: { ending } }: RunRecord): number | undefined {
+/** A task that was run and said no ended, too, but not well. */
+export function hasEndedWell(run: Pick<RunRecord, 'state' | 'context'>): boolean {
+  return run.state === 'COMPLETE' && exitCodeOf(run) === 0;
+}
+
+export function exitCodeOf({
+  context: { ending },
+}: Pick<RunRecord, 'context'>): number | undefined {
   if (ending?.kind === 'exited') return ending.code;
   return ending?.kind === 'signalled' ? 128 + signalNumber(ending.signal) : undefined;
 }

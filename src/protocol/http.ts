@@ -45,6 +45,8 @@ export const runQuery = z.object({
   /** The substate. */
   is: z.string().optional(),
   exit: z.coerce.number().int().min(0).optional(),
+  /** Well: COMPLETE with exit code 0; badly: any other end. */
+  ended: z.enum(['well', 'badly']).optional(),
   /** Only runs created then or later. */
   since: z.iso.datetime().optional(),
   /** Each is somewhere in the id, the names, the reason or the error, whatever the case. */

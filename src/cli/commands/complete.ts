@@ -10,6 +10,11 @@ import { idsFrom } from '../select.ts';
 export const KINDS = ['runs', 'live-runs', 'slaves'] as const;
 export type Kind = (typeof KINDS)[number];
 
+const EXAMPLES = `
+Examples:
+  runyard complete slaves rack-
+  runyard complete live-runs`;
+
 /** Whoever pressed a key waits for it. */
 const ASK_MS = 1_000;
 const NAMES_MAX = 100;
@@ -23,6 +28,7 @@ export function addComplete(parent: Command, bind: Bind): void {
     .description('print names that begin so, for the scripts of "completion"')
     .addArgument(new Argument('<kind>', 'of names').choices(KINDS))
     .argument('[start]', 'how they begin', '')
+    .addHelpText('after', EXAMPLES)
     .action(
       bind(async ({ args: [kind, start = ''], host, client, screen }) => {
         const names = await Promise.race([

@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import { nearest } from '../../base/errors.ts';
 import { RUN_STATES } from '../../protocol/run.ts';
@@ -12,6 +13,7 @@ Examples:
   runyard run list
   runyard run list --state FAILED,TIMEDOUT --limit 200
   runyard run list --since 7d --text timeout
+  runyard run list --since 12h --ended badly
   runyard run list --since 2026-11-21 -o jsonl | jq -r .runId
 
 --text looks into ids, names, requestors, slaves, reasons and errors, whatever the case.`;
@@ -25,6 +27,7 @@ interface Flags {
   slave?: string;
   job?: string;
   name?: string;
+  ended?: 'well' | 'badly';
   since?: (wallMs: number) => string;
   text?: readonly string[];
   limit?: number;
@@ -40,6 +43,12 @@ export function addList(parent: Command, bind: Bind): void {
     .option('--slave <name>', 'only those on this slave')
     .option('--job <id>', 'only those of this job')
     .option('--name <text>', 'only those with this in their name')
+    .addOption(
+      new Option('--ended <how>', 'well: COMPLETE with exit code 0; badly: any other end').choices([
+        'well',
+        'badly',
+      ]),
+    )
     .option('--since <when>', 'only those made since then: 12h, 7d, 2026-11-21, an instant', ago)
     .option('--text <text>', 'only those that say this somewhere; again and again', several)
     .option(
@@ -51,7 +60,7 @@ export function addList(parent: Command, bind: Bind): void {
     .addHelpText('after', EXAMPLES)
     .action(
       bind<Flags>(async ({ flags, host, client, screen }) => {
-        const { state, slave, job, name, since, text, before } = flags;
+        const { state, slave, job, name, ended, since, text, before } = flags;
         const { limit = since ? LIMIT_SINCE : LIMIT } = flags;
         const wallMs = host.clock.wall();
         const query = {
@@ -59,6 +68,7 @@ export function addList(parent: Command, bind: Bind): void {
           ...(slave === undefined ? {} : { slave }),
           ...(job === undefined ? {} : { job }),
           ...(name === undefined ? {} : { name }),
+          ...(ended === undefined ? {} : { ended }),
           ...(since === undefined ? {} : { since: since(wallMs) }),
           ...(text === undefined ? {} : { text }),
           ...(before === undefined ? {} : { before }),

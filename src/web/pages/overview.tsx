@@ -1,14 +1,14 @@
 /** How the yard is: what there is in each state, how it flows, who works, what failed. */
 import { For, Show, createMemo } from 'solid-js';
 import type { ClusterView, SeriesView } from '../../protocol/devtools.ts';
-import type { SlaveStatus } from '../../protocol/http.ts';
+import type { HistoryEvent, SlaveStatus } from '../../protocol/http.ts';
 import type { RunStatus } from '../../protocol/run.ts';
 import { parseInstant } from '../base/clock.ts';
 import { query, setQuery } from '../base/router.ts';
 import { count, duration } from '../base/text.ts';
 import { Plot } from '../parts/lazy-plot.tsx';
 import { useAnswer, useNow } from '../base/use.ts';
-import { STATES } from '../base/words.ts';
+import { STATES, isDone } from '../base/words.ts';
 import { Fault, Panel, RunBadge, RunLink, SlaveLink } from '../parts/basics.tsx';
 import { Slots } from '../parts/slots.tsx';
 import '../styles/overview.css';
@@ -22,8 +22,8 @@ export default function OverviewPage() {
     everyMs: COUNT_MS,
   });
   const slaves = useAnswer<SlaveStatus[]>(() => '/api/slaves', { pollMs: 2000 });
-  const failed = useAnswer<RunStatus[]>(() => '/api/runs?state=FAILED,TIMEDOUT,ABORTED&limit=12', {
-    refreshOn: ({ state }) => ['FAILED', 'TIMEDOUT', 'ABORTED'].includes(state),
+  const failed = useAnswer<RunStatus[]>(() => '/api/runs?ended=badly&limit=12&scan=20000', {
+    refreshOn: ({ state, detail }) => isDone(state) && !saysExit0(detail),
     everyMs: 2000,
   });
   return (
@@ -36,15 +36,17 @@ export default function OverviewPage() {
         <Panel title="Slaves" tools={<a href="/slaves">all of them</a>}>
           <Strip slaves={slaves.data()} />
         </Panel>
-        <Panel
-          title="Did not end well"
-          tools={<a href="/runs?q=state:failed,timedout,aborted">all of them</a>}
-        >
+        <Panel title="Did not end well" tools={<a href="/runs?q=ended:badly">all of them</a>}>
           <Recent runs={failed.data()} />
         </Panel>
       </div>
     </div>
   );
+}
+
+function saysExit0({ ending }: HistoryEvent['detail']): boolean {
+  const { kind, code } = (ending ?? {}) as { kind?: string; code?: number };
+  return kind === 'exited' && code === 0;
 }
 
 function Counts(props: { view: ClusterView | undefined }) {

@@ -24,6 +24,7 @@ test('all that is typed is asked of the master', () => {
   expect(pathOf(parseQuery('is:held exit:2 since:1h a "b c"', NOW))).toBe(
     '/api/runs?is=held&exit=2&since=2026-11-21T11%3A00%3A00.000Z&text=a&text=b+c',
   );
+  expect(pathOf(parseQuery('ended:badly', NOW))).toBe('/api/runs?ended=badly');
 });
 
 test('what left the state that was asked for is shown no longer', () => {
@@ -33,11 +34,12 @@ test('what left the state that was asked for is shown no longer', () => {
 });
 
 test('what cannot be read is said', () => {
-  const { faults } = parseQuery('state:done since:later colour:red exit:x', NOW);
+  const { faults } = parseQuery('state:done since:later colour:red exit:x ended:so', NOW);
   expect(faults.map((fault) => fault.split(' ')[0])).toEqual([
     'state:',
     'since:',
     'colour:',
     'exit:',
+    'ended:',
   ]);
 });

@@ -12,6 +12,7 @@ export interface RunsQuery {
   /** Only runs created since then, in milliseconds since 1970. */
   sinceMs?: number;
   exit?: number;
+  ended?: string;
   substate?: string;
   /** In lower case: all of these, somewhere in it. */
   words: readonly string[];
@@ -37,6 +38,11 @@ const QUALIFIERS: Record<string, (value: string, draft: Draft, now: number) => s
     exit(value, draft) {
       if (!/^\d+$/.test(value)) return `exit: ${value} is no code`;
       draft.exit = Number(value);
+      return undefined;
+    },
+    ended(value, draft) {
+      if (value !== 'well' && value !== 'badly') return `ended: ${value} is neither well nor badly`;
+      draft.ended = value;
       return undefined;
     },
     since(value, draft, now) {
@@ -72,14 +78,15 @@ export function parseQuery(text: string, now: number): RunsQuery {
 }
 
 /** What is asked of the master. */
-export function pathOf({ state, slave, job, name, exit, sinceMs, ...rest }: RunsQuery): string {
+export function pathOf({ state, slave, job, name, ended, ...rest }: RunsQuery): string {
+  const { exit, sinceMs, substate: is, words } = rest;
   const query = new URLSearchParams();
   const since = sinceMs === undefined ? undefined : formatInstant(sinceMs);
-  const asked = { state, is: rest.substate, slave, job, name, exit: exit?.toString(), since };
+  const asked = { state, is, slave, job, name, exit: exit?.toString(), ended, since };
   for (const [key, value] of Object.entries(asked)) {
     if (value !== undefined) query.set(key, value);
   }
-  for (const word of rest.words) query.append('text', word);
+  for (const word of words) query.append('text', word);
   return `/api/runs?${query}`;
 }
 
