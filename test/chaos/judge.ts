@@ -110,7 +110,8 @@ function hear(evidence: Evidence, { mirror, change, marks, report }: Heard): voi
     }
   }
   for (const answer of evidence.answers) {
-    for (const oracle of oracles) oracle.onAnswer?.(answer);
+    // Each was asked for after the one before was heard.
+    for (const oracle of oracles) oracle.onAnswer?.(answer, Infinity);
   }
   for (const oracle of oracles) oracle.onChange?.(change);
   for (const oracle of oracles) oracle.onMasterServes?.();

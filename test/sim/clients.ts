@@ -12,7 +12,6 @@ import { makeMachine } from './machine.ts';
 import type { Net } from './net.ts';
 import type { Invariant } from './oracles/invariants.ts';
 import type { Answer } from './oracles/oracle.ts';
-import type { OnlookerPorts } from './onlookers.ts';
 import { lookOn } from './onlookers.ts';
 import { makeRequests, nameOf } from './requests.ts';
 import type { DrainPlan, JobPlan, RunPlan, Scenario } from './scenario.ts';
@@ -24,7 +23,7 @@ export interface ClientPorts {
   draw: Draw;
   scenario: Scenario;
   service: () => MasterService;
-  onAnswer: (answer: Answer) => void;
+  onAnswer: (answer: Answer, askedAtMs: number) => void;
   onResume: (slave: string, isOver: boolean) => void;
   onDrainOver: (slave: string) => void;
   report: (oracle: Invariant, what: string) => void;
@@ -71,9 +70,10 @@ export function makeClients(ports: ClientPorts): Clients {
       for (;;) {
         try {
           return await net.request(name, life, 'master', async () => {
+            const askedAtMs = kernel.now / 1000;
             const value = await serve(ports.service());
             const answer = toAnswer(value);
-            if (answer) onAnswer(answer);
+            if (answer) onAnswer(answer, askedAtMs);
             return value;
           });
         } catch (error) {
@@ -214,10 +214,9 @@ export function makeClients(ports: ClientPorts): Clients {
       begin(`abort ${index}`, client, plan.abortAtMs, () => abort(client, runId, why));
     }
     if (plan.isWatched) {
-      const asks: OnlookerPorts['ask'] = (serve) => client.ask(serve, () => undefined);
       const draw = client.draw.fork(`looks:${index}`);
       begin(`look ${index}`, client, 0, () =>
-        lookOn({ clock: client.clock, draw, ask: asks }, runId),
+        lookOn({ clock: client.clock, draw, ask: client.ask }, runId),
       );
     }
     if (plan.conflict) await expectConflict(client, plan);

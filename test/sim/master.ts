@@ -180,10 +180,9 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
       },
       onMessages(handler) {
         connection.onMessages((messages) => {
-          for (const message of messages) {
-            note(message);
-            ports.onHears(session, message);
-          }
+          // One that says more with its hello is turned away, and speaks for nobody.
+          if (messages.length === 1) note(messages[0]!);
+          for (const message of messages) ports.onHears(session, message);
           because = session;
           try {
             return handler(messages);

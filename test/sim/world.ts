@@ -235,9 +235,9 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     draw: root.fork('clients'),
     scenario,
     service: serviceNow,
-    onAnswer(answer: Answer) {
+    onAnswer(answer: Answer, askedAtMs: number) {
       timeline?.add('master', `answers ${brief(answer)}`);
-      for (const on of onAnswers) on(answer);
+      for (const on of onAnswers) on(answer, askedAtMs);
     },
     onResume(slave, isOver) {
       for (const on of onResumes) on(slave, isOver);

@@ -4,20 +4,22 @@ import type { RunStatus } from '../../../src/protocol/run.ts';
 import { isSame } from './mirror.ts';
 import type { MakeOracle } from './oracle.ts';
 
-export const clientOracles: MakeOracle = ({ mirror, report }) => {
+export const clientOracles: MakeOracle = (sight) => {
+  const { mirror, report } = sight;
   const accepted = new Set<string>();
   const runOfKey = new Map<number, string>();
-  const endTold = new Map<string, string>();
+  const endTold = new Map<string, { state: string; atMs: number }>();
 
-  function checkTold({ runId, state, attempt }: RunStatus): void {
+  function checkTold({ runId, state, attempt }: RunStatus, askedAtMs: number): void {
     const run = mirror.folds.get(runId);
     if (!run) return report('S16', `run ${runId} is told of and not on disk`);
     const told = endTold.get(runId);
-    if (told !== undefined && told !== state) {
-      report('S17', `run ${runId} was told to be ${told}, and now ${state}`);
+    // Who asked before that end was told may be told how it was until then.
+    if (told && told.state !== state && (isDone(state) || told.atMs < askedAtMs)) {
+      report('S17', `run ${runId} was told to be ${told.state}, and now ${state}`);
     }
     if (!isDone(state)) return;
-    endTold.set(runId, state);
+    if (!told) endTold.set(runId, { state, atMs: sight.nowMs });
     if (run.state !== state || run.context.attempt !== attempt) {
       report('S16', `run ${runId} is told to be ${state}, on disk it is ${run.state}`);
     }
@@ -27,14 +29,14 @@ export const clientOracles: MakeOracle = ({ mirror, report }) => {
     for (const runId of accepted) {
       if (!mirror.runs.has(runId)) report('S2', `run ${runId} was accepted and is not there`);
     }
-    for (const [runId, state] of endTold) {
+    for (const [runId, { state }] of endTold) {
       const now = mirror.runs.get(runId)?.state;
       if (now !== state) report('S16', `run ${runId} was told to be ${state}, and is ${now}`);
     }
   }
 
   return {
-    onAnswer(answer) {
+    onAnswer(answer, askedAtMs) {
       switch (answer.kind) {
         case 'submitted': {
           const { index, runId, asked } = answer;
@@ -51,9 +53,9 @@ export const clientOracles: MakeOracle = ({ mirror, report }) => {
           return;
         }
         case 'status':
-          return checkTold(answer.status);
+          return checkTold(answer.status, askedAtMs);
         case 'aborted':
-          checkTold(answer.status);
+          checkTold(answer.status, askedAtMs);
           if (!isDone(answer.status.state)) {
             report('S23', `abort of run ${answer.status.runId} told ${answer.status.state}`);
           }

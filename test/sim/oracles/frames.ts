@@ -1,4 +1,4 @@
-/** S3, S15, S19 to S23, S26, L1: what may be said on the wire. */
+/** S3, S15, S19 to S23, L1: what may be said on the wire. */
 import { speaks } from '../../../src/protocol/version.ts';
 import { isDone } from '../../../src/protocol/run.ts';
 import type { ToMaster } from '../../../src/protocol/to-master.ts';
@@ -21,8 +21,6 @@ export const frameOracles: MakeOracle = (sight) => {
   const settled = new Set<string>();
   /** Attempts that were to be stopped, by the connection that said so. */
   const stopped = new WeakMap<Session, Set<string>>();
-  /** What slaves held when an elder master welcomed them, and as which process. */
-  const unmoved = new Map<SimSlave, { life: SimSlave['life']; keys: string[] }>();
   /** What a slave was not known to hold when it was welcomed. */
   const owed = new WeakMap<Session, { keys: Set<string>; since: number }>();
 
@@ -112,28 +110,10 @@ export const frameOracles: MakeOracle = (sight) => {
     }
   }
 
-  /** Who has seen a later master, of wherever, has nothing to say to this one but who it is. */
-  function checkObeys({ plan, journal }: SimSlave, { type }: ToMaster): void {
-    const epoch = master.master?.epoch;
-    if (type === 'hello' || epoch === undefined || journal.epoch <= epoch) return;
-    report('S26', `${plan.name} says ${type} to master ${epoch}, and has seen ${journal.epoch}`);
-  }
-
   function checkFromSlave({ plan, journal }: SimSlave, message: ToMaster): void {
     if (message.type !== 'progress' || message.phase !== 'executing') return;
     if (!journal.directories.get(keyOf(message))?.assignment) {
       report('S19', `${plan.name} says that ${keyOf(message)} executes, and has not noted it`);
-    }
-  }
-
-  /** What an elder master says of its attempts is nothing to it: it has them when it says hello again. */
-  function checkKept(slave: SimSlave): void {
-    const { life, keys } = unmoved.get(slave) ?? {};
-    unmoved.delete(slave);
-    if (life !== slave.life) return;
-    for (const key of keys ?? []) {
-      if (slave.agent?.attempts.has(key)) continue;
-      report('S26', `${slave.plan.name} dropped ${key} at the word of an elder master`);
     }
   }
 
@@ -160,26 +140,12 @@ export const frameOracles: MakeOracle = (sight) => {
         default:
       }
     },
-    onCommit(isEmpty, because) {
-      if (isEmpty || !because?.slave) return;
-      const current = master.sessions.get(because.slave);
-      if (current !== because) {
-        report('S26', `a frame of an earlier connection of ${because.slave} changed something`);
-      }
-    },
-    onSlaveHears(slave, message) {
-      const { life, agent, journal } = slave;
-      const { name } = slave.plan;
-      if (message.type === 'welcome' && agent && message.masterEpoch < journal.epoch) {
-        unmoved.set(slave, { life, keys: [...agent.attempts.keys()] });
-      }
+    onSlaveHears({ plan: { name } }, message) {
       if (message.type === 'assign' && drained.has(name)) {
         report('S15', `${keyOf(message)} reaches ${name}, which is drained`);
       }
     },
     onSlaveSends(slave, message) {
-      if (message.type === 'hello') checkKept(slave);
-      checkObeys(slave, message);
       if (message.type === 'reject' && message.reason === 'no slot free') {
         checkReject(slave, message);
       } else checkFromSlave(slave, message);

@@ -2,13 +2,21 @@
 import { isDone } from '../../../src/protocol/run.ts';
 import { classKey, permanentObstacle } from '../../../src/master/placement.ts';
 import type { RunFacts } from '../../../src/master/records.ts';
-import type { Step } from './mirror.ts';
+import type { Scenario } from '../scenario.ts';
+import type { Change, Step } from './mirror.ts';
 import type { MakeOracle } from './oracle.ts';
 
 /** How many grants of others an eligible run may see go by. */
 const BYPASSED_MAX = 3;
 const BACKOFF_MAX_MS = 5_000;
 const SERVES_WITHIN_MS = 10_000;
+/** Grants of a run beyond its tries, as when its slave was drained before it heard. */
+const GIVEN_BACK_MAX = 3;
+
+/** How long after the last fault what it did may still show: leases that it ended, slaves that are gone. */
+export function calmAfterMs({ leaseMs }: Pick<Scenario, 'leaseMs'>): number {
+  return 4 * leaseMs + 4 * BACKOFF_MAX_MS + 60_000;
+}
 
 export const livenessOracles: MakeOracle = (sight) => {
   const { mirror, master, slaves, scenario, report } = sight;
@@ -89,12 +97,30 @@ export const livenessOracles: MakeOracle = (sight) => {
     if (mirror.folds.get(run)?.state !== 'PENDING.queued') bypassed.delete(run);
   }
 
-  function checkCalm({ event }: Step): void {
+  /** Grants of each run since all has been calm. */
+  const calmGrants = new Map<string, number>();
+  const losses = new Map<string, number>();
+
+  /** No slave is lost any more, and no run is tried more often than its own failures ask for. */
+  function checkCalm({ steps, slaves: changed }: Change): void {
+    const lost = changed.filter(({ name, context }) => context.losses > (losses.get(name) ?? 0));
+    for (const { name, context } of lost) losses.set(name, context.losses);
     const { healedAtMs, nowMs } = sight;
-    if (healedAtMs === undefined || event.event.type !== 'slave.lost') return;
-    const settledAt = healedAtMs + 4 * scenario.leaseMs + 4 * BACKOFF_MAX_MS + 60_000;
-    if (nowMs > settledAt) {
-      report('L9', `run ${event.run} loses its slave ${nowMs - healedAtMs} ms after all is well`);
+    if (healedAtMs === undefined || nowMs < healedAtMs + calmAfterMs(scenario)) return;
+    const ms = Math.round(nowMs - healedAtMs);
+    for (const { name } of lost) report('L9', `${name} is lost ${ms} ms after all is well`);
+    for (const { event } of steps) {
+      const { run, event: happened } = event;
+      if (happened.type === 'slave.lost') {
+        report('L9', `run ${run} loses its slave ${ms} ms after all is well`);
+      }
+      if (happened.type !== 'run.granted') continue;
+      const count = (calmGrants.get(run) ?? 0) + 1;
+      calmGrants.set(run, count);
+      const { retries = 0 } = mirror.runs.get(run)?.context.limits ?? {};
+      if (count > retries + GIVEN_BACK_MAX) {
+        report('L9', `run ${run} was granted ${count} times since all is calm`);
+      }
     }
   }
 
@@ -142,13 +168,13 @@ export const livenessOracles: MakeOracle = (sight) => {
   }
 
   return {
-    onChange({ steps }) {
-      for (const step of steps) {
+    onChange(change) {
+      for (const step of change.steps) {
         checkFair(step);
         checkOrder(step);
-        checkCalm(step);
         checkFreed(step);
       }
+      checkCalm(change);
     },
     onSlaveSends({ plan, agent }, message) {
       if (message.type !== 'goodbye' || message.reason !== 'drained') return;

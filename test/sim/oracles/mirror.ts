@@ -14,6 +14,7 @@ import type {
 import { unpackEvents, unpackOrigin, unpackRunWith } from '../../../src/master/rows.ts';
 import type { Invariant } from './invariants.ts';
 import { holdAtSubmit } from '../../../src/master/submit.ts';
+import { LEASE_PREFIX, decodeLease } from '../../../src/master/store/group.ts';
 import type { Group } from '../../../src/master/store/group.ts';
 import { isDone } from '../../../src/protocol/run.ts';
 
@@ -38,6 +39,8 @@ export interface Change {
   slaves: SlaveRecord[];
   jobs: JobRecord[];
   removed: string[];
+  /** A master has taken the store over, with this epoch. */
+  epoch: number | undefined;
 }
 
 export interface Mirror {
@@ -54,6 +57,8 @@ export interface Mirror {
   /** Which attempt, by its key, was granted to whom, and with which token. */
   readonly grants: ReadonlyMap<string, { slave: string; token: string; at: number }>;
   readonly lastSeq: number;
+  /** Of the last master that has taken the store over. */
+  readonly epoch: number;
   /** How many runs are not done. */
   readonly undone: number;
   /** Reads a group and takes it over: folds first, so that `runs` are still those before. */
@@ -74,6 +79,7 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
   const queued = new Set<string>();
   const taken = new Map<string, number>();
   let lastSeq = 0;
+  let epoch = 0;
   let undone = 0;
 
   function stepOf(event: EventRecord, record: RunRecord | undefined): Step | undefined {
@@ -138,11 +144,21 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
     get lastSeq() {
       return lastSeq;
     },
+    get epoch() {
+      return epoch;
+    },
     get undone() {
       return undone;
     },
     read({ keys, values }) {
-      const change: Change = { runs: [], steps: [], slaves: [], jobs: [], removed: [] };
+      const change: Change = {
+        runs: [],
+        steps: [],
+        slaves: [],
+        jobs: [],
+        removed: [],
+        epoch: undefined,
+      };
       const events: EventRecord[] = [];
       for (let i = 0; i < keys.length; i++) {
         const [key, value] = [keys[i]!, values[i]];
@@ -150,6 +166,7 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
         else if (key.startsWith('origin/')) keepOrigin(idOf(key), unpackOrigin(value));
         else if (key.startsWith('event/')) events.push(...unpackEvents(value));
         else if (key.startsWith('slave/')) change.slaves.push(unpack<SlaveRecord>(value));
+        else if (key.startsWith(LEASE_PREFIX)) change.epoch = decodeLease(value);
         else if (key.startsWith('job/')) change.jobs.push(unpack<JobRecord>(value));
       }
       for (let i = 0; i < keys.length; i++) {
@@ -176,6 +193,7 @@ export function makeMirror(report: (oracle: Invariant, what: string) => void): M
       }
       for (const slave of change.slaves) slaves.set(slave.name, slave);
       for (const job of change.jobs) jobs.set(job.id, job);
+      epoch = change.epoch ?? epoch;
     },
   };
 }

@@ -46,7 +46,8 @@ export interface Oracle {
   onSpawn?: (slave: SimSlave, process: SimProcess) => void;
   onExit?: (slave: SimSlave, process: SimProcess) => void;
   onAppend?: (key: string, offset: number, bytes: Uint8Array, size: number) => void;
-  onAnswer?: (answer: Answer) => void;
+  /** `askedAtMs`: when the question had reached the master. */
+  onAnswer?: (answer: Answer, askedAtMs: number) => void;
   /** Somebody begins to ask that the slave takes work again, or has his answer. */
   onResume?: (slave: string, isOver: boolean) => void;
   onMasterServes?: () => void;

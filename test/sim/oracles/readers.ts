@@ -1,4 +1,4 @@
-/** S32: who watches, lists and follows all the time is told all there is, once and in order. */
+/** S17, S32: who watches, lists and follows all the time is told all there is, once and in order. */
 import { isDone } from '../../../src/protocol/run.ts';
 import type { HistoryEvent } from '../../../src/protocol/http.ts';
 import type { MasterService, Watcher } from '../../../src/protocol/service.ts';
@@ -87,13 +87,21 @@ export const readerOracles: MakeOracle = (sight) => {
   }
 
   async function list(service: MasterService): Promise<void> {
-    const before = [...mirror.runs.keys()];
-    const told = (await service.listRuns({ limit: ALL })).runs.map(({ runId }) => runId);
-    const ids = new Set(told);
-    for (const id of before) if (!ids.has(id)) report('S32', `run ${id} is not listed`);
-    if (ids.size < told.length) {
-      const twice = told.find((id, at) => told.indexOf(id) !== at);
-      report('S32', `run ${twice} is listed twice`);
+    const before = [...mirror.runs.values()];
+    const states = new Map<string, string>();
+    for (const { runId, state } of (await service.listRuns({ limit: ALL })).runs) {
+      if (states.has(runId)) report('S32', `run ${runId} is listed twice`);
+      states.set(runId, state);
+    }
+    for (const { id, state: was } of before) {
+      const state = states.get(id);
+      if (state === undefined) report('S32', `run ${id} is not listed`);
+      else if (isDone(was) && state !== was) {
+        report(
+          'S17',
+          `run ${id} was ${was} when the list was asked for, and is listed as ${state}`,
+        );
+      }
     }
   }
 

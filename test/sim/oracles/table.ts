@@ -8,12 +8,14 @@ import type { MakeOracle } from './oracle.ts';
 import { outputOracles } from './outputs.ts';
 import { probeOracle } from './probes.ts';
 import { readerOracles } from './readers.ts';
+import { sessionOracles } from './sessions.ts';
 
 export const ORACLES: readonly MakeOracle[] = [
   historyOracles,
   outputOracles,
   attemptOracles,
   frameOracles,
+  sessionOracles,
   clientOracles,
   graphOracles,
   livenessOracles,
