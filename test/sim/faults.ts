@@ -115,7 +115,14 @@ const STRIKES: Record<FaultKind, Strike> = {
     journal.setFull(true);
     kernel.after(forMs * 1000, KIND.fault, () => journal.setFull(false));
   },
-  'slave.twin': ({ startTwin }, { forMs }, _draw, { plan }) => startTwin(plan.name, forMs),
+  'slave.twin': ({ startTwin, restartSlave }, { forMs }, draw, slave) => {
+    // It is given a name that seemed to be free: tasks of the one that had it may live.
+    if (draw.chance(0.5)) {
+      slave.kill();
+      restartSlave(slave);
+    }
+    startTwin(slave.plan.name, forMs);
+  },
   'net.cut': ({ net }, _fault, draw, { plan }) => net.cut(plan.name, 'master', draw),
   'net.block': (reach, { forMs }, _draw, { plan: { name } }) => {
     block(reach, name, 'master', forMs);
@@ -136,6 +143,13 @@ const STRIKES: Record<FaultKind, Strike> = {
         block(reach, name, 'master', ms);
         block(reach, 'master', name, ms);
       });
+    }
+  },
+  // It is up for moments only: what one connection began ends on another.
+  'net.flap': ({ later, net }, { forMs }, draw, { plan }) => {
+    const times = draw.int(3, 12);
+    for (let i = 0; i < times; i++) {
+      later((forMs * (i + draw.float())) / times, () => net.cut(plan.name, 'master', draw));
     }
   },
   'client.block': (reach, { forMs, size }) => {

@@ -22,7 +22,26 @@ export function weave(draw: Draw, runs: readonly RunPlan[]): { runs: RunPlan[]; 
     const job = jobOf.get(run.index);
     return job ? joined(chance, run, job.plan, job.first) : wished(chance, run);
   });
-  return { runs: woven, jobs };
+  return { runs: rush(draw.fork('rush'), woven), jobs };
+}
+
+/** Somebody wants a run after one that another aborts at that very moment, and after one long done. */
+function rush(draw: Draw, runs: readonly RunPlan[]): RunPlan[] {
+  const rushed = [...runs];
+  const isFree = ({ job, hold }: RunPlan) => job === undefined && !hold;
+  for (const aborted of runs) {
+    const chance = draw.fork(`run:${aborted.index}`);
+    if (aborted.index === 0 || aborted.abortAtMs === undefined || chance.chance(0.5)) continue;
+    const follower = rushed.findIndex(
+      (run) =>
+        run.index > aborted.index && isFree(run) && !run.after && run.abortAtMs === undefined,
+    );
+    if (follower < 0) continue;
+    const { bundle: _, ...request } = rushed[follower]!.request;
+    const after = [aborted.index, chance.int(0, aborted.index - 1)];
+    rushed[follower] = { ...rushed[follower]!, request, after, atMs: aborted.abortAtMs };
+  }
+  return rushed;
 }
 
 /** Runs of a job take no key, and are told apart by their names. */

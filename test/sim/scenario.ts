@@ -97,6 +97,7 @@ export const FAULT_KINDS = [
   'net.blockOut',
   'net.slow',
   'net.swizzle',
+  'net.flap',
   'client.block',
   'storm',
   'master.deposed',

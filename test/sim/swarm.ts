@@ -7,6 +7,7 @@ import { drawFrom } from './draw.ts';
 import type { Draw } from './draw.ts';
 import { weave } from './graphs.ts';
 import { drawNeeds } from './needs.ts';
+import { calmAfterMs } from './oracles/liveness.ts';
 import { FAULT_KINDS } from './scenario.ts';
 import type {
   DrainPlan,
@@ -35,6 +36,7 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
   const isCalm = profile === 'calm';
   const plain = drawSlaves(draw.fork('slaves'), options.slaves);
   if (profile === 'everything') drawSkew(draw.fork('skew'), plain);
+  const leaseMs = knobs.pick([3_000, 15_000, 15_000]);
   const healsAtMs = isCalm ? 60_000 : knobs.between(90_000, 300_000);
   const clients = knobs.int(1, 3);
   const single = drawRuns(draw.fork('runs'), {
@@ -43,12 +45,16 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
     untilMs: healsAtMs * 0.8,
   });
   const { runs: woven, jobs } = weave(draw.fork('graphs'), single);
-  const { slaves, runs } = drawNeeds(draw.fork('needs'), plain, woven);
+  const late =
+    options.runs === undefined
+      ? drawLate(draw.fork('late'), { leaseMs, clients, healsAtMs, from: single.length })
+      : [];
+  const { slaves, runs } = drawNeeds(draw.fork('needs'), plain, [...woven, ...late]);
   drawOnlookers(draw.fork('onlookers'), runs);
   return {
     seed: String(seed),
     profile,
-    leaseMs: knobs.pick([3_000, 15_000, 15_000]),
+    leaseMs,
     net: {
       latencyMinUs: 100,
       latencyMeanUs: knobs.pick([200, 1_000, 20_000]),
@@ -57,7 +63,7 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
       spikeMaxUs: 3e6,
     },
     disk: {
-      readUs: 50,
+      readUs: draw.fork('reads').pick([50, 50, 50, 5_000]),
       syncMinUs: 300,
       syncMeanUs: knobs.pick([500, 4_000]),
       stallRate: isCalm ? 0 : knobs.pick([0, 0.002, 0.02]),
@@ -73,7 +79,7 @@ export function drawScenario(seed: number | string, options: SwarmOptions = {}):
     jobs,
     drainsAfter: knobs.chance(0.15) ? knobs.pick(slaves).name : undefined,
     drains: isCalm ? [] : drawDrains(draw.fork('drains'), slaves, healsAtMs),
-    faults: drawFaults(draw.fork('faults'), { profile, slaves, untilMs: healsAtMs }),
+    faults: drawFaults(draw.fork('faults'), { profile, slaves, leaseMs, untilMs: healsAtMs }),
     isRead: draw.fork('readers').chance(0.25),
     healsAtMs,
   };
@@ -125,6 +131,7 @@ function drawRuns(
   }: { count?: number | undefined; clients: number; untilMs: number },
 ): RunPlan[] {
   const bursts = draw.chance(0.5);
+  const exclusiveRate = draw.chance(0.15) ? 0.4 : 0.05;
   return Array.from({ length: count }, (_, index) => {
     const chance = draw.fork(`run:${index}`);
     const atMs = 200 + (bursts ? Math.floor(chance.float() * 4) / 4 : chance.float()) * untilMs;
@@ -132,7 +139,7 @@ function drawRuns(
       index,
       atMs,
       client: chance.int(0, clients - 1),
-      ...drawRequest(chance, index),
+      ...drawRequest(chance, index, exclusiveRate),
     };
     if (chance.chance(0.12)) plan.abortAtMs = atMs + chance.exponential(15_000);
     if (chance.chance(0.08)) plan.twice = true;
@@ -142,7 +149,32 @@ function drawRuns(
   });
 }
 
-function drawRequest(draw: Draw, index: number): { request: RunRequestInput; task: TaskPlan } {
+/** Some that are asked for when all has been calm for a while: what is wrong for ever shows then. */
+function drawLate(
+  draw: Draw,
+  at: { leaseMs: number; clients: number; healsAtMs: number; from: number },
+): RunPlan[] {
+  if (draw.chance(0.8)) return [];
+  return Array.from({ length: draw.int(1, 3) }, (_, number) => {
+    const chance = draw.fork(`late:${number}`);
+    const index = at.from + number;
+    const calmAtMs = at.healsAtMs + calmAfterMs(at);
+    const { request, task } = drawRequest(chance, index, 0.05);
+    return {
+      index,
+      atMs: calmAtMs + chance.between(0, 30_000),
+      client: chance.int(0, at.clients - 1),
+      request,
+      task: { ...task, durationMinMs: 2_000, durationMaxMs: 60_000 },
+    };
+  });
+}
+
+function drawRequest(
+  draw: Draw,
+  index: number,
+  exclusiveRate: number,
+): { request: RunRequestInput; task: TaskPlan } {
   const long = draw.chance(0.15);
   const task: TaskPlan = {
     durationMinMs: 5,
@@ -175,7 +207,7 @@ function drawRequest(draw: Draw, index: number): { request: RunRequestInput; tas
   else if (draw.chance(0.5)) request.arch = draw.pick(ARCHES);
   if (request.arch !== 'aarch64' && draw.chance(0.15)) request.labels = { pool: 'a' };
   if (draw.chance(0.2)) request.resources = { cpus: 1 };
-  if (draw.chance(0.05)) request.exclusive = true;
+  if (draw.chance(exclusiveRate)) request.exclusive = true;
   if (draw.chance(0.15)) request.bundle = draw.pick(BUNDLES).id;
   return { request, task };
 }
@@ -199,7 +231,7 @@ const WEIGHTS: Record<FaultKind, number> = {
   'master.kill': 2,
   'master.power': 1,
   'master.stop': 1,
-  'master.pause': 1,
+  'master.pause': 2,
   'master.slow': 1,
   'master.clock': 1,
   'master.disk.fail': 1,
@@ -215,7 +247,7 @@ const WEIGHTS: Record<FaultKind, number> = {
   'slave.gone': 0.3,
   'slave.wipe': 0.5,
   'slave.disk.full': 0.7,
-  'slave.twin': 0.3,
+  'slave.twin': 0.6,
   'slave.disk.fail': 1,
   'slave.disk.swap': 0.5,
   'slave.loop': 0.5,
@@ -226,6 +258,7 @@ const WEIGHTS: Record<FaultKind, number> = {
   'net.blockOut': 2,
   'net.slow': 1,
   'net.swizzle': 1,
+  'net.flap': 1,
   'client.block': 1,
   storm: 1,
   'master.deposed': 0.7,
@@ -247,7 +280,12 @@ const MASTER_ONLY: readonly FaultKind[] = [
 
 function drawFaults(
   draw: Draw,
-  { profile, slaves, untilMs }: { profile: Profile; slaves: SlavePlan[]; untilMs: number },
+  {
+    profile,
+    slaves,
+    leaseMs,
+    untilMs,
+  }: { profile: Profile; slaves: SlavePlan[]; leaseMs: number; untilMs: number },
 ): Fault[] {
   if (profile === 'calm') return [];
   const kinds = profile === 'master' ? MASTER_ONLY : FAULT_KINDS;
@@ -262,7 +300,7 @@ function drawFaults(
     const chance = draw.fork(`fault:${id}`);
     let at = chance.float() * total;
     const kind = (on.find(({ weight }) => (at -= weight) < 0) ?? on[0]!).kind;
-    return {
+    const fault: Fault = {
       id,
       atMs: chance.between(500, untilMs * 0.95),
       kind,
@@ -270,5 +308,10 @@ function drawFaults(
       forMs: chance.pick([200, 2_000, 10_000, 40_000]) * chance.between(0.3, 1.2),
       size: chance.float(),
     };
+    // As long as a lease still had to go: what waited in its sockets decides who is lost.
+    if (kind === 'master.pause' && chance.chance(0.5)) {
+      fault.forMs = leaseMs * chance.between(0.65, 1.05);
+    }
+    return fault;
   }).sort((a, b) => a.atMs - b.atMs);
 }
