@@ -358,3 +358,13 @@ function sourceText(directory = join(root, 'src')): string {
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
     .join('\n');
 }
+
+test('each promise of the page names a test that is there', () => {
+  const table = readFileSync(join(root, 'docs', 'devtools.md'), 'utf8');
+  const rows = [...table.matchAll(/^\| (\d+) .*\| `(\S+\.test\.ts)` *\| (.+?) *\|$/gm)];
+  const numbers = new Set(rows.map(([, number]) => Number(number)));
+  expect([...numbers]).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+  for (const [, , file, name] of rows) {
+    expect(readFileSync(join(root, file!), 'utf8'), name).toContain(name!);
+  }
+});

@@ -65,6 +65,9 @@ export default function Plot(props: {
   );
 }
 
+const longest = (texts: readonly string[] | null) =>
+  Math.max(0, ...(texts ?? []).map((text) => text.length));
+
 function optionsOf(lines: readonly PlotLine[], width: number): uPlot.Options {
   const axis: uPlot.Axis = {
     stroke: colour('soft'),
@@ -80,7 +83,7 @@ function optionsOf(lines: readonly PlotLine[], width: number): uPlot.Options {
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [
       { ...axis, space: 76, values: timesOf },
-      { ...axis, size: 44 },
+      { ...axis, size: (_, values) => Math.max(44, 14 + 7 * longest(values)) },
     ],
     series: [
       {},
