@@ -120,7 +120,7 @@ async function take(name, path, theme, { keys = [], width = 1360, height = 900, 
 /** Steps through a run's history, a frame for each. */
 async function takeSteps(name, path) {
   const page = await browser.newPage({
-    viewport: { width: 1200, height: 560 },
+    viewport: { width: 1360, height: 600 },
     colorScheme: 'light',
   });
   await page.goto(url + path);

@@ -65,7 +65,7 @@ const WIDE: Style = {
 };
 
 const NARROW: Style = {
-  statePadding: 6,
+  statePadding: 8,
   groupPadding: '[top=28,left=8,bottom=8,right=8]',
   options: {
     ...COMMON,

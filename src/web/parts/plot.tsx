@@ -82,7 +82,7 @@ function optionsOf(lines: readonly PlotLine[], width: number): uPlot.Options {
     cursor: { y: false, points: { size: 6 } },
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [
-      { ...axis, space: 76, values: timesOf },
+      { ...axis, size: 28, space: 76, values: timesOf },
       { ...axis, size: (_, values) => Math.max(44, 14 + 7 * longest(values)) },
     ],
     series: [
