@@ -115,6 +115,7 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
     processFacts: ports.processFacts,
   });
   const metrics = makeMetrics({
+    clock,
     yard,
     hub,
     breaches: monitor.counts,

@@ -1,5 +1,6 @@
 /** Figures for Prometheus; names and labels after secops.md part 7, no ids as labels. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Clock } from '../base/clock.ts';
 import { isDone } from '../protocol/run.ts';
 import { VERSION } from '../protocol/version.ts';
 import type { Hub } from './hub.ts';
@@ -22,6 +23,7 @@ interface Totals {
 }
 
 export interface MetricsPorts {
+  clock: Clock;
   yard: Yard;
   hub: Hub;
   /** By the name of the invariant. */
@@ -31,7 +33,8 @@ export interface MetricsPorts {
   inspect: Readonly<InspectCounts>;
 }
 
-export function makeMetrics({ yard, hub, breaches, backedUpAt, inspect }: MetricsPorts): Metrics {
+export function makeMetrics(ports: MetricsPorts): Metrics {
+  const { clock, yard, hub, breaches, backedUpAt, inspect } = ports;
   const registry = new Registry();
   const registers = [registry];
   // Counted by hand: a counter of the registry costs more for each event than the event itself.
@@ -91,6 +94,10 @@ export function makeMetrics({ yard, hub, breaches, backedUpAt, inspect }: Metric
   });
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
   const pending = gauge('runyard_queue_length', 'Runs that wait for a slave.');
+  const queueAge = gauge(
+    'runyard_queue_age_seconds',
+    'How long the run has waited for a slave that waits longest.',
+  );
   const sessions = gauge('runyard_slave_sessions', 'Slaves that are connected now.');
   new Gauge({
     name: 'runyard_build_info',
@@ -130,10 +137,17 @@ export function makeMetrics({ yard, hub, breaches, backedUpAt, inspect }: Metric
       slots.inc({ state: 'free', arch }, Math.max(0, all - used.size));
     }
     pending.set(yard.queue.size);
+    queueAge.set(queueAgeMs(yard, clock.wall()) / 1000);
     sessions.set(hub.sessions());
     return registry.metrics();
   };
   return { text, totals };
+}
+
+/** How long the run has waited that waits longest. */
+export function queueAgeMs({ queue, ledger }: Yard, wallMs: number): number {
+  const since = queue.heads().map((id) => ledger.live(id)?.context.queuedAt ?? wallMs);
+  return Math.max(0, wallMs - Math.min(wallMs, ...since));
 }
 
 /** What looking on costs, and that it costs nothing where nobody looks. */

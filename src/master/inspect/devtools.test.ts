@@ -28,6 +28,7 @@ async function openDevtools() {
     processFacts: undefined,
   });
   const { totals, text } = makeMetrics({
+    clock,
     yard: yard.yard,
     hub,
     breaches: new Map(),
@@ -133,7 +134,7 @@ test('machines are counted by state: runs, slaves, jobs; agents are not known he
 });
 
 test('figures are rates and levels of the second that has passed', async () => {
-  const { run, welcomed, devtools, clock, sample } = await openDevtools();
+  const { run, welcomed, devtools, clock, sample, text } = await openDevtools();
   sample();
   for (let i = 0; i < 4; i++) await run({ argv: ['x'] });
   clock.advance(1_000);
@@ -151,6 +152,7 @@ test('figures are rates and levels of the second that has passed', async () => {
   expect(values.badlyEndedPerSecond).toEqual([0, 0, 1]);
   expect(values.queueLength).toEqual([0, 4, 1]);
   expect(values.queueAgeMs).toEqual([0, 1_000, 2_000]);
+  expect(await text()).toContain('runyard_queue_age_seconds 2\n');
   expect(values.slotsUsed).toEqual([0, 0, 2]);
   expect(values.loopLagMs).toEqual([0, 3, 5]);
 });

@@ -9,6 +9,7 @@ import { VERSION } from '../../protocol/version.ts';
 import type { Archive } from '../archive.ts';
 import type { Feed } from '../feed.ts';
 import type { Hub } from '../hub.ts';
+import { queueAgeMs } from '../metrics.ts';
 import type { Metrics } from '../metrics.ts';
 import type { StateStore } from '../store/port.ts';
 import type { Yard } from '../yard.ts';
@@ -109,10 +110,4 @@ function makeSampler(
     });
     before = { at: now, totals: { ...totals } };
   };
-}
-
-/** How long the run has waited that waits longest. */
-function queueAgeMs({ queue, ledger }: Yard, wallMs: number): number {
-  const since = queue.heads().map((id) => ledger.live(id)?.context.queuedAt ?? wallMs);
-  return Math.max(0, wallMs - Math.min(wallMs, ...since));
 }

@@ -123,15 +123,22 @@ function Flow() {
         />
       </Panel>
       <Panel
-        title="Queue"
-        tools={
-          <span class="number soft">
-            {count(last('queueLength') ?? 0)} wait, the oldest {duration(last('queueAgeMs') ?? 0)}
-          </span>
-        }
+        title="Queue age"
+        tools={<span class="number soft">the oldest {duration(last('queueAgeMs') ?? 0)}</span>}
       >
         <Plot
-          label={`Length of the queue and slots in use; now ${last('queueLength') ?? 0} wait`}
+          label={`How long the oldest run of the queue has waited; now ${duration(last('queueAgeMs') ?? 0)}`}
+          series={series.data()}
+          lines={[{ name: 'queueAgeMs', shown: 'the oldest that waits', colour: 'pending' }]}
+          unit="ms"
+        />
+      </Panel>
+      <Panel
+        title="Slots in use"
+        tools={<span class="number soft">{count(last('queueLength') ?? 0)} wait</span>}
+      >
+        <Plot
+          label={`Length of the queue and slots in use; now ${last('slotsUsed') ?? 0} of ${last('slots') ?? 0}`}
           series={series.data()}
           lines={[
             { name: 'queueLength', shown: 'waiting', colour: 'pending' },

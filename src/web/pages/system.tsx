@@ -40,6 +40,7 @@ export default function SystemPage() {
           label="How late the event loop was"
           series={series.data()}
           lines={[{ name: 'loopLagMs', shown: 'lag', colour: 'accent' }]}
+          unit="ms"
         />
       </Panel>
     </div>

@@ -2,6 +2,7 @@
 import uPlot from 'uplot';
 import { For, createEffect, on, onCleanup, onMount } from 'solid-js';
 import type { SeriesName, SeriesView } from '../../protocol/devtools.ts';
+import { duration } from '../base/text.ts';
 import { colour, theme } from '../base/theme.ts';
 import 'uplot/dist/uPlot.min.css';
 
@@ -18,6 +19,8 @@ export default function Plot(props: {
   label: string;
   series: SeriesView | undefined;
   lines: readonly PlotLine[];
+  /** What the values are, if not a count. */
+  unit?: 'ms';
 }) {
   let holder: HTMLDivElement | undefined;
   let plot: uPlot | undefined;
@@ -27,7 +30,7 @@ export default function Plot(props: {
   };
   const draw = () => {
     plot?.destroy();
-    plot = new uPlot(optionsOf(props.lines, holder!.clientWidth), data(), holder!);
+    plot = new uPlot(optionsOf(props.lines, holder!.clientWidth, props.unit), data(), holder!);
   };
   onMount(() => {
     draw();
@@ -68,7 +71,12 @@ export default function Plot(props: {
 const longest = (texts: readonly string[] | null) =>
   Math.max(0, ...(texts ?? []).map((text) => text.length));
 
-function optionsOf(lines: readonly PlotLine[], width: number): uPlot.Options {
+function optionsOf(
+  lines: readonly PlotLine[],
+  width: number,
+  unit: 'ms' | undefined,
+): uPlot.Options {
+  const values = unit && ((_: uPlot, splits: number[]) => splits.map(duration));
   const axis: uPlot.Axis = {
     stroke: colour('soft'),
     grid: { stroke: colour('raised'), width: 1 },
@@ -83,7 +91,11 @@ function optionsOf(lines: readonly PlotLine[], width: number): uPlot.Options {
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [
       { ...axis, size: 28, space: 76, values: timesOf },
-      { ...axis, size: (_, values) => Math.max(44, 14 + 7 * longest(values)) },
+      {
+        ...axis,
+        size: (_, shown) => Math.max(44, 14 + 7 * longest(shown)),
+        ...(values && { values }),
+      },
     ],
     series: [
       {},
