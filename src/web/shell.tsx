@@ -7,6 +7,7 @@ import { matchPath, navigate, path } from './base/router.ts';
 import { theme, toggleTheme } from './base/theme.ts';
 import { announce, announced, dismissNotice, notice, tell } from './base/use.ts';
 import { PAGES } from './pages.ts';
+import { Tab } from './parts/basics.tsx';
 import { Confirmation, Dialog } from './parts/dialog.tsx';
 import { Palette } from './parts/palette.tsx';
 import { jump } from './runs/jump.ts';
@@ -124,9 +125,9 @@ function Bar(props: { onKeys: () => void }) {
       <nav aria-label="Pages">
         <For each={PAGES.filter(({ nav }) => nav)}>
           {({ path: to, nav }) => (
-            <a href={to} aria-current={isAt(to) ? 'page' : undefined}>
+            <Tab href={to} isAt={isAt(to)}>
               {nav!.name}
-            </a>
+            </Tab>
           )}
         </For>
       </nav>

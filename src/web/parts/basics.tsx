@@ -1,5 +1,5 @@
 /** Small parts that every page is made of. */
-import { For, Show } from 'solid-js';
+import { For, Show, createEffect } from 'solid-js';
 import type { JSX, ParentProps } from 'solid-js';
 import type { RunStatus } from '../../protocol/run.ts';
 import type { ApiError } from '../base/api.ts';
@@ -86,6 +86,28 @@ export function Facts(props: { rows: readonly (readonly [string, JSX.Element])[]
   );
 }
 
+/** One of a bar that may be wider than its place: the one that is shown is brought into sight. */
+export function Tab(props: { href: string; isAt: boolean; children: JSX.Element }) {
+  let link!: HTMLAnchorElement;
+  createEffect(() => {
+    if (props.isAt) queueMicrotask(() => centre(link));
+  });
+  return (
+    <a ref={link} href={props.href} aria-current={props.isAt ? 'page' : undefined}>
+      {props.children}
+    </a>
+  );
+}
+
+function centre(link: HTMLElement): void {
+  const middleOf = (element: HTMLElement) => {
+    const { left, width } = element.getBoundingClientRect();
+    return left + width / 2;
+  };
+  const bar = link.parentElement!;
+  bar.scrollLeft += middleOf(link) - middleOf(bar);
+}
+
 export function Tabs(props: {
   label: string;
   tabs: readonly { href: string; name: string; count?: number | undefined; isAt: boolean }[];
@@ -94,12 +116,12 @@ export function Tabs(props: {
     <nav class="tabs" aria-label={props.label}>
       <For each={props.tabs}>
         {(tab) => (
-          <a href={tab.href} aria-current={tab.isAt ? 'page' : undefined}>
+          <Tab href={tab.href} isAt={tab.isAt}>
             {tab.name}
             <Show when={tab.count !== undefined}>
               <span class="soft number"> {tab.count}</span>
             </Show>
-          </a>
+          </Tab>
         )}
       </For>
     </nav>
