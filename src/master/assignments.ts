@@ -3,11 +3,13 @@ import { buggify } from '../base/buggify.ts';
 import type { Clock } from '../base/clock.ts';
 import { isYardError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { speaks } from '../protocol/version.ts';
 import { exclusiveWaitMs } from './exclusive.ts';
 import type { Drains } from './drains.ts';
 import { isOn } from './records.ts';
 import type { RunOrigin, RunRecord } from './records.ts';
 import type { Session, Sessions } from './sessions.ts';
+import { slotKey } from './yard.ts';
 import type { SlaveCommands, Yard } from './yard.ts';
 
 export interface AssignmentsPorts {
@@ -43,6 +45,7 @@ export function makeAssignments(
     }
     const { argv, formula, bundle, env, isolation, exclusive } = request;
     const { timeoutMs, outputTimeoutMs, graceMs, outputBytesMax } = request;
+    if (!speaks(session.protocol, '1.1')) session.unheard.add(slotKey(run.id, attempt));
     sessions.send(session, {
       type: 'assign',
       runId: run.id,

@@ -2,8 +2,10 @@
  * When it may be said that a slave is drained: once no grant from before can reach it any more
  * (dst.md part 4, step 14; S15).
  */
+import type { ToMaster } from '../protocol/to-master.ts';
 import { speaks } from '../protocol/version.ts';
-import type { Sessions } from './sessions.ts';
+import type { Session, Sessions } from './sessions.ts';
+import { slotKey } from './yard.ts';
 import type { Yard } from './yard.ts';
 
 export interface Drains {
@@ -11,6 +13,8 @@ export interface Drains {
   settled: (slave: string) => Promise<void>;
   /** Something happened that may settle it. */
   check: (slave: string) => void;
+  /** What it says may be the first word of an attempt that was given to it. */
+  hear: (session: Session, message: ToMaster) => void;
 }
 
 export function makeDrains(yard: Yard, sessions: Sessions): Drains {
@@ -22,14 +26,8 @@ export function makeDrains(yard: Yard, sessions: Sessions): Drains {
     const session = sessions.get(slave);
     // Until its lease is over, one that went away may still hear what was sent to it.
     if (!session) return record.state === 'OFFLINE';
-    return speaks(session.protocol, '1.1') ? session.knowsDrain : !isAwaited(slave);
-  }
-
-  /** One of 1.0 says nothing of drains, but of each grant that it got. */
-  function isAwaited(slave: string): boolean {
-    return yard.ledger
-      .liveRuns()
-      .some(({ state, context }) => state === 'PENDING.assigned' && context.slave === slave);
+    // One of 1.0 says nothing of drains, but of each grant that it got.
+    return speaks(session.protocol, '1.1') ? session.knowsDrain : session.unheard.size === 0;
   }
 
   function check(slave: string): void {
@@ -51,5 +49,9 @@ export function makeDrains(yard: Yard, sessions: Sessions): Drains {
       });
     },
     check,
+    hear({ name, unheard }, message) {
+      if (!('runId' in message)) return;
+      if (unheard.delete(slotKey(message.runId, message.attempt))) check(name);
+    },
   };
 }

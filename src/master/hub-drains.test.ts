@@ -22,6 +22,20 @@ test('the drain of a slave of 1.0 is settled when it has spoken of all that was 
   expect(settledBy.over).toBe(true);
 });
 
+test('a grant is on its way to a slave of 1.0, even when its run is aborted meanwhile', async () => {
+  const yard = await openYard();
+  const id = await yard.run();
+  const slave = await yard.welcomed('s1');
+  const at = yard.clock.wall();
+  const abort = { type: 'abort.requested', at, by: 'me', why: 'no need' } as const;
+  await yard.yard.transact((tx) => void tx.run(id, abort, 'me'));
+  const settledBy = await drainOf(yard);
+  expect(settledBy.over).toBe(false);
+  slave.send({ type: 'progress', ...slave.claim(), phase: 'stopping' });
+  await settled();
+  expect(settledBy.over).toBe(true);
+});
+
 test.each([
   ['connects again', 'welcome'],
   ['is gone for a lease', 'lease'],

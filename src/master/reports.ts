@@ -97,14 +97,9 @@ export function makeReports(
     sessions.setOnline(session.name, session.welcomed);
   }
 
-  function isWanted(claim: Claim): boolean {
-    const { attempt, token, settled } = yard.ledger.live(claim.runId)?.context ?? {};
-    return attempt === claim.attempt && token === claim.token && settled! < claim.attempt;
-  }
-
   /** The fence (S4, S5): only the current attempt with its token may report. */
   function isReportOfCurrent(tx: Transaction, session: Session, claim: Claim): boolean {
-    if (isWanted(claim)) return true;
+    if (isWanted(yard, claim)) return true;
     tx.after(() => acknowledge(session, claim, true));
     return false;
   }
@@ -150,9 +145,10 @@ export function makeReports(
     hear(session, messages) {
       const decided = yard.transact((tx) => {
         for (const message of messages) {
+          drains.hear(session, message);
           if (message.type !== 'finished') decide(tx, session, message);
           else {
-            const kept = isWanted(message) ? ports.keep(message) : undefined;
+            const kept = isWanted(yard, message) ? ports.keep(message) : undefined;
             if (kept) finishLater(session, message, kept);
             else finish(tx, session, message);
           }
@@ -164,7 +160,7 @@ export function makeReports(
       const kept: FinishedReport[] = [];
       for (const finished of reports) {
         try {
-          if (isWanted(finished)) await ports.keep(finished);
+          if (isWanted(yard, finished)) await ports.keep(finished);
           kept.push(finished);
         } catch (error) {
           log.warn(
@@ -177,4 +173,9 @@ export function makeReports(
     },
     finish,
   };
+}
+
+function isWanted({ ledger }: Yard, claim: Claim): boolean {
+  const { attempt, token, settled } = ledger.live(claim.runId)?.context ?? {};
+  return attempt === claim.attempt && token === claim.token && settled! < claim.attempt;
 }

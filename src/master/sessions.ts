@@ -22,6 +22,8 @@ export interface Session {
   isLeaving: boolean;
   /** No grant from before a drain can reach it any more. */
   knowsDrain: boolean;
+  /** Attempts that were given to it and that it has said nothing of; only kept for those of 1.0. */
+  readonly unheard: Set<string>;
   outgoing: ToSlave[];
   flushing: boolean;
 }
@@ -72,6 +74,7 @@ export function makeSessions(ports: { yard: Yard; clock: Clock; log: Log }): Ses
         welcomed: false,
         isLeaving: false,
         knowsDrain: true,
+        unheard: new Set(),
         outgoing: [],
         flushing: false,
       };

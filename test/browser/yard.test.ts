@@ -207,9 +207,10 @@ browserTest(
     const frames = await page.evaluate(
       () => (globalThis as unknown as { frames: number[] }).frames,
     );
-    const late = frames.filter((ms) => ms > 34).length;
+    // At 60 a second, one that is missed makes two of the time of one.
+    const late = frames.filter((ms) => ms > 25).length;
     console.log(
-      `frames ${frames.length}, over 34 ms ${late}, longest ${Math.max(...frames).toFixed(0)} ms`,
+      `frames ${frames.length}, over 25 ms ${late}, longest ${Math.max(...frames).toFixed(0)} ms`,
     );
     await page.waitForFunction(
       () =>
