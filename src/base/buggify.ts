@@ -6,6 +6,7 @@ import type { Clock } from './clock.ts';
  */
 export const BUGGIFY_SITES = [
   'master.acknowledge.never',
+  'master.assign.late',
   'master.grant.withdrawn',
   'master.place.later',
   'master.renew.never',

@@ -1,5 +1,6 @@
 /** What the yard decided is told to slaves (dst.md part 4, steps 2, 6, 12 and 14). */
 import { buggify } from '../base/buggify.ts';
+import { sleep } from '../base/clock.ts';
 import type { Clock } from '../base/clock.ts';
 import { isYardError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -96,10 +97,13 @@ export function makeAssignments(
     assign(run) {
       const session = sessions.get(run.context.slave!);
       if (!session) return;
-      const origin = ports.takeOrigin(run.id);
+      const found = ports.takeOrigin(run.id);
+      const origin = buggify(clock, 'master.assign.late')
+        ? Promise.all([found, sleep(clock, 1_000)]).then(([late]) => late)
+        : found;
       if (!(origin instanceof Promise)) return sendAssign(session, run, origin);
       origin.then(
-        (found) => sendAssign(session, run, found),
+        (read) => sendAssign(session, run, read),
         (error: unknown) => failAttempt(run, error),
       );
     },
