@@ -262,13 +262,15 @@ function slaveRoutes({ yard, clock, drained }: ServicePorts) {
 
 function blobRoutes({ yard, blobs, outputs }: ServicePorts) {
   /** Only the current attempt's slave, with its token, may add to what it wrote (S04, S05). */
-  function checkClaim(
+  async function checkClaim(
     { runId, attempt, token }: { runId: string; attempt: number; token: string },
     by: Principal,
-  ): void {
+  ): Promise<void> {
     const run = yard.ledger.live(runId);
     if (!run || run.context.attempt !== attempt || run.context.token !== token) {
       const current = run?.context.attempt ?? 'none';
+      // Who is told so throws its bytes away: a grant that a power cut may take is no reason (S19).
+      await yard.transact(() => {});
       throw new YardError(
         'run.stale_attempt',
         `${attempt} of run ${quote(runId)}, current: ${current}`,
@@ -301,7 +303,7 @@ function blobRoutes({ yard, blobs, outputs }: ServicePorts) {
       bytes: Uint8Array,
       by: Principal,
     ) {
-      checkClaim(at, by);
+      await checkClaim(at, by);
       return blobs.append(outputKey(at.runId, at.attempt, at.stream), at.offset, bytes);
     },
     async putArtifact(
@@ -309,7 +311,7 @@ function blobRoutes({ yard, blobs, outputs }: ServicePorts) {
       body: AsyncIterable<Uint8Array>,
       by: Principal,
     ) {
-      checkClaim(at, by);
+      await checkClaim(at, by);
       const limits = { sha256: at.sha256, bytesMax: ARTIFACT_BYTES_MAX };
       await blobs.put(artifactKey(at.runId, at.attempt, at.name), body, limits);
     },
