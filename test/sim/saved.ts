@@ -27,6 +27,10 @@ export function loadScenario(file: string): SavedScenario {
     found,
     scenario: {
       ...calm,
+      // Left out by shrinking: what a seed would draw here is not what was saved.
+      isRead: false,
+      buggify: undefined,
+      drainsAfter: undefined,
       ...scenario,
       net: { ...calm.net, ...scenario.net },
       disk: { ...calm.disk, ...scenario.disk },

@@ -186,14 +186,15 @@ async function simplify(now: () => Scenario, attempt: Attempt): Promise<void> {
       const { [flag]: value, ...rest } = run();
       if (value !== undefined) await change(index, rest);
     }
-    for (const key of Object.keys(run().request)) {
-      if (NEEDED.has(key)) continue;
-      const { [key as 'arch']: _, ...request } = run().request;
-      await change(index, { ...run(), request });
-    }
+    // What hangs needs its timeout: without it the scenario would fail once it is repaired.
     for (const [key, rate] of Object.entries(run().task)) {
       if (!key.endsWith('Rate') || rate === 0) continue;
       await change(index, { ...run(), task: { ...run().task, [key]: 0 } });
+    }
+    for (const key of Object.keys(run().request)) {
+      if (NEEDED.has(key) || (key === 'timeoutMs' && run().task.hangRate > 0)) continue;
+      const { [key as 'arch']: _, ...request } = run().request;
+      await change(index, { ...run(), request });
     }
   }
 }
