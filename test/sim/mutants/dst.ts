@@ -68,8 +68,8 @@ export const DST: readonly Mutant[] = [
     also: [
       {
         file: 'src/master/reports.ts',
-        find: `    return attempt === claim.attempt && token === claim.token && settled! < claim.attempt;`,
-        replace: `    return attempt !== undefined && token !== '' && settled! < claim.attempt;`,
+        find: `  return attempt === claim.attempt && token === claim.token && settled! < claim.attempt;`,
+        replace: `  return attempt !== undefined && token !== '' && settled! < claim.attempt;`,
       },
     ],
   },
