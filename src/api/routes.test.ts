@@ -365,7 +365,7 @@ test.each([
   [
     'GET',
     '/api/runs?xyzzy=1',
-    /unknown key "xyzzy", known: state, slave, job, name, is, exit, since, text, limit, scan, before$/,
+    /unknown key "xyzzy", known: state, slave, job, name, is, exit, ended, since, text, limit, scan, before$/,
   ],
   ['GET', '/api/runs?__proto__=1', /unknown key "__proto__"/],
   ['GET', '/api/slaves?state=ONLINE', /unknown key "state", nothing is expected here$/],
