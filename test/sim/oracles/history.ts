@@ -2,7 +2,7 @@
 import { isDone } from '../../../src/protocol/run.ts';
 import type { Ending } from '../../../src/protocol/run.ts';
 import type { RunContext } from '../../../src/machines/run-context.ts';
-import type { SlaveRecord } from '../../../src/master/records.ts';
+import type { RunRecord, SlaveRecord } from '../../../src/master/records.ts';
 import { isSame } from './mirror.ts';
 import type { Step } from './mirror.ts';
 import type { MakeOracle } from './oracle.ts';
@@ -64,6 +64,18 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
     report('S7', `run ${run} counts a loss: ${String(slave)} never heard of it, and is there`);
   }
 
+  /** Told apart from those of others by what was asked for, not by what the master made of it. */
+  function checkLimits({ id, context: { limits } }: RunRecord): void {
+    const { request } = mirror.origins.get(id) ?? {};
+    if (!request) return;
+    const { lostMax, retries, timeoutMs, queueTimeoutMs, graceMs } = request;
+    const asked = { lostMax, retries, timeoutMs, queueTimeoutMs, graceMs };
+    for (const [name, value] of Object.entries(asked)) {
+      if (limits[name as keyof typeof asked] === value) continue;
+      report('S7', `run ${id} asked for ${name} ${value}, and is held to another`);
+    }
+  }
+
   /** An aborted attempt that did not end by itself is aborted, however its slave lost it. */
   function checkAborted({ run, event: happened }: Step['event'], state: string): void {
     const { type } = happened;
@@ -88,6 +100,7 @@ export const historyOracles: MakeOracle = ({ mirror, report }) => {
         if (failures > limits.retries) report('S7', `run ${id} failed ${failures} times`);
         if (lost > Math.max(1, limits.lostMax)) report('S7', `run ${id} was lost ${lost} times`);
         const known = mirror.runs.get(id);
+        if (!known) checkLimits(run);
         if (known && isDone(known.state) && !isSame(known, run)) {
           report('S1', `run ${id} was ${known.state} and is ${state}`);
         }
