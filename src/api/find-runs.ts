@@ -9,6 +9,8 @@ export interface ListOptions {
   slave?: string | undefined;
   job?: string | undefined;
   name?: string | undefined;
+  /** Well: COMPLETE with exit code 0; badly: any other end. */
+  ended?: 'well' | 'badly' | undefined;
   /** Only runs created then or later: an instant, RFC 3339. */
   since?: string | undefined;
   /** Each is somewhere in the id, the names, the reason or the error, whatever the case. */

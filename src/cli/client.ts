@@ -76,6 +76,7 @@ export interface Submitted {
 }
 
 export interface FindQuery extends Omit<ListQuery, 'limit'> {
+  ended?: 'well' | 'badly';
   /** An instant, RFC 3339. */
   since?: string;
   text?: readonly string[];

@@ -304,9 +304,11 @@ test('runs are searched by when they were made and by words, all of them by defa
   const weekAgo = new Date(host.clock.wall() - 7 * 86_400_000).toISOString();
   await run('run', 'list', '--since', '7d', '--text', 'no space', '--text', 'rack-3');
   await run('run', 'list', '--since', '2026-11-21', '--limit', '3');
+  await run('run', 'list', '--ended', 'badly');
   expect(asked).toEqual([
     [{ since: weekAgo, text: ['no space', 'rack-3'] }, 10_000],
     [{ since: '2026-11-21T00:00:00.000Z' }, 3],
+    [{ ended: 'badly' }, 50],
   ]);
   expect(await run('run', 'list', '--since', 'yesterday')).toBe(64);
   expect(said.stderr).toContain('Write 90m, 12h, 7d, 2026-11-21');

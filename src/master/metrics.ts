@@ -5,7 +5,7 @@ import { isDone } from '../protocol/run.ts';
 import { VERSION } from '../protocol/version.ts';
 import type { Hub } from './hub.ts';
 import type { InspectCounts } from './inspect/inspector.ts';
-import { hasEndedWell } from './status.ts';
+import { badEndOf } from './yard.ts';
 import type { Yard } from './yard.ts';
 
 export interface Metrics {
@@ -121,7 +121,7 @@ export function makeMetrics(ports: MetricsPorts): Metrics {
       if (!isDone(state)) continue;
       const { startedAt } = context;
       totals.ended++;
-      if (!hasEndedWell({ state, context })) totals.badlyEnded++;
+      if (badEndOf(steps[index]!) !== undefined) totals.badlyEnded++;
       if (startedAt === undefined) continue;
       byResult(state).observe(Math.max(0, event.at - startedAt) / 1000);
     }

@@ -5,7 +5,8 @@ import { isDone } from '../protocol/run.ts';
 import type { RunStatus } from '../protocol/run.ts';
 import type { RunPage } from '../protocol/service.ts';
 import type { RunRecord } from './records.ts';
-import { exitCodeOf, hasEndedWell } from './status.ts';
+import { exitCodeOf } from './status.ts';
+import { badEndOf } from './yard.ts';
 
 /**
  * Looks at one run after the other and keeps none but those that fit, until there are `limit` of
@@ -42,7 +43,8 @@ function makeFits({ state, slave, job, name, is, exit, ended, text = [] }: RunQu
     if (job !== undefined && facts.job !== job) return false;
     if (name !== undefined && !facts.name?.includes(name)) return false;
     if (exit !== undefined && (outer !== 'COMPLETE' || exitCodeOf(run) !== exit)) return false;
-    if (ended && (!isDone(outer!) || hasEndedWell(run) !== (ended === 'well'))) return false;
+    if (ended && (!isDone(outer!) || (badEndOf(run) === undefined) !== (ended === 'well')))
+      return false;
     return words.length === 0 || holdsAll(run, words);
   };
 }

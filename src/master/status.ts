@@ -58,14 +58,7 @@ export function statusOf(run: RunRecord, baseUrl: string): RunStatus {
   return compact(status) as RunStatus;
 }
 
-/** A task that was run and said no ended, too, but not well. */
-export function hasEndedWell(run: Pick<RunRecord, 'state' | 'context'>): boolean {
-  return run.state === 'COMPLETE' && exitCodeOf(run) === 0;
-}
-
-export function exitCodeOf({
-  context: { ending },
-}: Pick<RunRecord, 'context'>): number | undefined {
+export function exitCodeOf({ context: { ending } }: RunRecord): number | undefined {
   if (ending?.kind === 'exited') return ending.code;
   return ending?.kind === 'signalled' ? 128 + signalNumber(ending.signal) : undefined;
 }

@@ -2,6 +2,17 @@ import { expect, test } from 'vitest';
 import { WELCOME, openAgent, settled } from '../../test/kit/agent.ts';
 import { assignmentOf, makeGate } from '../../test/kit/slave-ports.ts';
 
+/** It runs r1.1, lost the master that welcomed it so, and has said hello again. */
+async function openAfterCut(welcome?: Parameters<ReturnType<typeof openAgent>['welcome']>[0]) {
+  const slave = openAgent();
+  await slave.start();
+  await slave.welcome(welcome);
+  await slave.assign();
+  slave.last().master.close('cut');
+  await slave.pass(1_000);
+  return slave;
+}
+
 test('the backoff grows with each failed try and is capped', async () => {
   const slave = openAgent();
   slave.world.reachable = false;
@@ -83,23 +94,13 @@ test('a master of an older epoch than one seen before is not served', async () =
 });
 
 test('a deposed master cannot have an attempt forgotten', async () => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.welcome({ masterEpoch: 7 });
-  await slave.assign();
-  slave.last().master.close('cut');
-  await slave.pass(1_000);
+  const slave = await openAfterCut({ masterEpoch: 7 });
   await slave.welcome({ masterEpoch: 6, forget: [{ runId: 'r1', attempt: 1 }] });
   expect(slave.running()).toEqual(['r1.1']);
 });
 
 test('a deposed master is not heard before its welcome, nor behind it', async () => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.welcome({ masterEpoch: 7 });
-  await slave.assign();
-  slave.last().master.close('cut');
-  await slave.pass(1_000);
+  const slave = await openAfterCut({ masterEpoch: 7 });
   await slave.say(
     { type: 'acknowledge', runId: 'r1', attempt: 1, stale: true },
     { ...WELCOME, masterEpoch: 6 },
@@ -109,12 +110,7 @@ test('a deposed master is not heard before its welcome, nor behind it', async ()
 });
 
 test('what a master says before its welcome is heard with it', async () => {
-  const slave = openAgent();
-  await slave.start();
-  await slave.welcome();
-  await slave.assign();
-  slave.last().master.close('cut');
-  await slave.pass(1_000);
+  const slave = await openAfterCut();
   await slave.say({ type: 'acknowledge', runId: 'r1', attempt: 1, stale: true });
   expect(slave.running()).toEqual(['r1.1']);
   await slave.welcome();
