@@ -14,8 +14,11 @@ const OWED_MS = 5_000;
 
 export const frameOracles: MakeOracle = (sight) => {
   const { mirror, master, slaves, report } = sight;
-  /** Slaves whose drain was acknowledged, and that nobody has asked to resume since. */
-  const drained = new Set<string>();
+  /**
+   * Slaves whose drain was acknowledged, and that nobody has asked to resume since, with what came
+   * to each after that: it may refuse a grant, or not hear it once its lease is over.
+   */
+  const drained = new Map<string, Set<string>>();
   const resuming = new Map<string, number>();
   /** Attempts whose end, or refusal, is on disk: by their history, whatever the machine makes of it. */
   const settled = new Set<string>();
@@ -117,6 +120,10 @@ export const frameOracles: MakeOracle = (sight) => {
     }
   }
 
+  function checkTaken({ plan: { name } }: SimSlave, key: string): void {
+    if (drained.get(name)?.has(key)) report('S15', `${key} is begun by ${name}, which is drained`);
+  }
+
   /** Only of the current attempt: what is stale may well find no room. */
   function checkReject({ plan }: SimSlave, message: Named): void {
     const { attempt, settled = 0 } = mirror.folds.get(message.runId)?.context ?? {};
@@ -140,12 +147,14 @@ export const frameOracles: MakeOracle = (sight) => {
         default:
       }
     },
-    onSlaveHears({ plan: { name } }, message) {
-      if (message.type === 'assign' && drained.has(name)) {
-        report('S15', `${keyOf(message)} reaches ${name}, which is drained`);
-      }
+    onSlaveHears(slave, message) {
+      if (message.type !== 'assign' || !drained.has(slave.plan.name)) return;
+      if (!slave.agent?.attempts.has(keyOf(message)))
+        drained.get(slave.plan.name)!.add(keyOf(message));
     },
+    onSpawn: (slave, { key }) => checkTaken(slave, key),
     onSlaveSends(slave, message) {
+      if ('runId' in message && message.type !== 'reject') checkTaken(slave, keyOf(message));
       if (message.type === 'reject' && message.reason === 'no slot free') {
         checkReject(slave, message);
       } else checkFromSlave(slave, message);
@@ -162,7 +171,7 @@ export const frameOracles: MakeOracle = (sight) => {
     },
     onAnswer(answer) {
       if (answer.kind !== 'drained') return;
-      if (!resuming.get(answer.slave)) drained.add(answer.slave);
+      if (!resuming.get(answer.slave)) drained.set(answer.slave, new Set());
     },
     onResume(slave, isOver) {
       drained.delete(slave);
