@@ -59,3 +59,11 @@ test('a slave that came back after a restart and falls silent is lost after its 
   await second.pass(2 * LEASE_MS);
   expect((await second.at(id)).state).toBe('PENDING.queued');
 });
+
+test('a master that is going down greets nobody any more', async () => {
+  const yard = await openYard();
+  yard.hub.stop('master.stopping: this master is going down');
+  const slave = await yard.welcomed('s1');
+  expect(slave.closed).toContain('master.stopping');
+  expect([slave.heard, yard.hub.sessions(), yard.yard.rooms.size]).toEqual([[], 0, 0]);
+});

@@ -65,6 +65,7 @@ export function makeHub(ports: HubPorts): Hub {
   }
 
   function greet(connection: SlaveConnection, identity: SlaveIdentity, hello: Hello): void {
+    if (stopped) return connection.close('master.stopping: ask again');
     const fault = helloFault(hello, identity, sessions.get(hello.name));
     if (fault) {
       log.warn({ slave: hello.name, code: fault.code }, 'slave refused');

@@ -49,6 +49,8 @@ export interface Disk {
   readonly settled: number;
   setFull: (isFull: boolean) => void;
   readonly isFull: boolean;
+  /** It has room, and no failure is due any more. */
+  heal: () => void;
   /** Settles what was under way when its process died. */
   settle: () => void;
 }
@@ -155,6 +157,7 @@ export function makeDisk(
     syncUs,
     failNext: () => void (failing = true),
     setFull: (full) => void (isFull = full),
+    heal: () => void (isFull = failing = false),
     get isFull() {
       return isFull;
     },

@@ -36,6 +36,8 @@ export interface Journal {
   setFull: (isFull: boolean) => void;
   /** The next write fails; whether it happened nobody knows. */
   failNext: () => void;
+  /** It has room, and no failure is due any more. */
+  heal: () => void;
   /** The highest of a master that it has noted. */
   readonly epoch: number;
   /** As if it had always been there. */
@@ -194,6 +196,7 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
     unremoved,
     setFull: (full) => void (isFull = full),
     failNext: () => void (isFailing = true),
+    heal: () => void (isFull = isFailing = false),
     losePower(chance) {
       losses++;
       const cut = kernel.now - chance.float() * UNSYNCED_US;

@@ -329,7 +329,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
     healedAtMs = kernel.now / 1000;
     timeline?.add('world', 'heals');
     net.heal();
-    disk.setFull(false);
+    disk.heal();
     for (const twin of twins) if (!twin.isGone) endTwin(twin);
     if (scenario.profile === 'everything') loseSome();
     for (const slave of slaves.values()) {
@@ -345,7 +345,7 @@ export function simulate(scenario: Scenario, options: SimulateOptions = {}): Out
       if (life.paused) kernel.resume(life);
     }
     for (const slave of slaves.values()) {
-      slave.journal.setFull(false);
+      slave.journal.heal();
       slave.echoes = false;
       comeHome(slave, root.fork(`home:${slave.plan.name}`), restartSlave);
     }

@@ -82,6 +82,7 @@ export const sessionOracles: MakeOracle = (sight) => {
       if (type === 'goodbye') left.add(session);
     },
     onMasterSends(session, { type }) {
+      if (type === 'welcome') openedAtMs.delete(session.slave ?? '');
       const current = master.sessions.get(session.slave ?? '');
       if (!current || current === session || session.isOver || left.has(session)) return;
       if (type === 'refuse') return;
