@@ -6,6 +6,7 @@ import { buggify } from '../base/buggify.ts';
 import { sleep } from '../base/clock.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { YardError, isYardError, messageOf } from '../base/errors.ts';
+import { LateAbort } from '../base/late-abort.ts';
 import type { Log } from '../base/log.ts';
 import type { Ending, OutputFacts } from '../protocol/run.ts';
 import type { Assignment } from '../protocol/to-slave.ts';
@@ -76,6 +77,8 @@ export interface Takeover {
   room?: Promise<void> | undefined;
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** Starts an attempt, or takes it up. */
 export function startAttempt(
   assignment: Assignment,
@@ -85,13 +88,23 @@ export function startAttempt(
 ): Attempt {
   const { executor, workspaces, outputs, spool, clock, log } = ports;
   const key = keyOf(assignment);
-  const aborting = new AbortController();
+  const aborting = new LateAbort();
   /** By a stop that came after the process's end: what was not sent by then is left out. */
-  const hurrying = new AbortController();
-  const discarding = new AbortController();
-  let phase: Phase = 'preparing';
+  const hurrying = new LateAbort();
+  const discarding = new LateAbort();
+  // Its fields change; accessors of an object would make a hidden class for each attempt.
+  const attempt: Writable<Attempt> = {
+    assignment,
+    phase: 'preparing',
+    report: undefined,
+    stop,
+    async discard() {
+      if (!attempt.report) cease();
+      await over;
+      await workspaces.remove(key);
+    },
+  };
   let stopping: Ending | undefined;
-  let report: FinishedReport | undefined;
   let tail: OutputTail | undefined;
   let isRunning = false;
   let hasEnded = false;
@@ -102,18 +115,18 @@ export function startAttempt(
   }
 
   function enter(next: Exclude<Phase, 'preparing' | 'finished'>): void {
-    phase = next;
+    attempt.phase = next;
     listener.onPhase(next);
   }
 
   function stop(ending: Ending): void {
     // What ended by itself in time did not time out because its outputs were slow to go.
-    if (report || (hasEnded && ending.kind === 'timedOut')) return;
+    if (attempt.report || (hasEnded && ending.kind === 'timedOut')) return;
     // The master may repeat the one that ended the process; what is sent since then is wanted.
     if (hasEnded && stopping?.kind !== ending.kind) hurrying.abort(stopped());
     if (stopping) return;
     stopping = ending;
-    if (phase !== 'collecting') enter('stopping');
+    if (attempt.phase !== 'collecting') enter('stopping');
     aborting.abort(stopped());
     if (isRunning) end();
   }
@@ -220,6 +233,7 @@ export function startAttempt(
 
   /** Resolves with those that the master has. */
   async function sendArtifacts(artifacts: Artifact[], notes: string[]): Promise<Artifact[]> {
+    if (artifacts.length === 0) return [];
     const { signal } = hurrying;
     for (const [count, artifact] of artifacts.entries()) {
       const send = () => ports.putArtifact(assignment, artifact, signal);
@@ -289,10 +303,10 @@ export function startAttempt(
       };
     }
     if (room) await orAborted(room, aborting.signal);
-    const workspace = await workspaces.prepare(key, assignment.bundle, aborting.signal);
+    const workspace = await workspaces.prepare(key, assignment.bundle, aborting);
     await spool.keepAssignment(key, assignment);
     if (buggify(clock, 'slave.start.late')) await sleep(clock, 300, aborting.signal);
-    aborting.signal.throwIfAborted();
+    aborting.throwIfAborted();
     const end = await execute(workspace);
     hasEnded = true;
     return collect(workspace, end);
@@ -304,31 +318,17 @@ export function startAttempt(
       for (const timer of timers) timer.cancel();
       tail?.stop();
       if (buggify(clock, 'slave.report.late')) await sleep(clock, 500);
-      if (discarding.signal.aborted) return;
+      if (discarding.aborted) return;
       await spool.keepReport(key, finished).catch((error: unknown) => {
         // Without it a restart of this slave would report a loss; the master may hear it all the same.
         log.error({ attempt: key, err: messageOf(error) }, 'cannot spool a report');
       });
-      phase = 'finished';
-      report = finished;
+      attempt.phase = 'finished';
+      attempt.report = finished;
       listener.onReport(finished);
     });
 
-  return {
-    assignment,
-    get phase() {
-      return phase;
-    },
-    get report() {
-      return report;
-    },
-    stop,
-    async discard() {
-      if (!report) cease();
-      await over;
-      await workspaces.remove(key);
-    },
-  };
+  return attempt;
 }
 
 function asYardError(error: unknown): { code: string; message: string } {

@@ -2,6 +2,7 @@
  * What the slave needs of its machine, as ports. Production: processes under resident shells,
  * files, HTTP. Simulation: a machine of its own, whose processes outlive the slave's process.
  */
+import type { LateAbort } from '../base/late-abort.ts';
 import type { Stream } from '../protocol/outputs.ts';
 import type { Isolation } from '../protocol/run.ts';
 
@@ -141,7 +142,7 @@ export interface Artifact {
 }
 
 export interface Workspaces {
-  prepare: (key: AttemptKey, bundle: string | undefined, signal: AbortSignal) => Promise<Workspace>;
+  prepare: (key: AttemptKey, bundle: string | undefined, stopping: LateAbort) => Promise<Workspace>;
   /** The regular files below the artifacts directory; links and oddities are left out. */
   collect: (workspace: Workspace) => Promise<Artifact[]>;
   remove: (key: AttemptKey) => Promise<void>;

@@ -100,7 +100,7 @@ export function scriptedMachine() {
       close: async () => {},
     },
     workspaces: {
-      async prepare(key, _bundle, signal) {
+      async prepare(key, _bundle, { signal }) {
         await script.prepare(key, signal);
         note(`prepared ${key}`);
         return workspaceOf(key);

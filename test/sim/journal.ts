@@ -143,15 +143,15 @@ export function makeJournal(kernel: Kernel, draw: Draw): Journal {
       readDrained: async () => disk.drained.at(-1)?.value ?? false,
     }),
     workspacesOf: (life, fetchBundle, collect) => ({
-      async prepare(key, bundle, signal) {
-        signal.throwIfAborted();
+      async prepare(key, bundle, stopping) {
+        stopping.throwIfAborted();
         if (!life.alive) return new Promise(() => {});
         const made = { madeAt: kernel.now, removedAt: Infinity };
         writing(life, () => void disk.directories.set(key, made));
         if (bundle === undefined) return workspaceAt(key);
         try {
-          await fetchBundle(bundle, signal);
-          signal.throwIfAborted();
+          await fetchBundle(bundle, stopping.signal);
+          stopping.throwIfAborted();
         } catch (error) {
           if (life.alive) disk.directories.delete(key);
           throw error;

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import type { SourceFile, SourceState } from './source-file.ts';
-import { makeLastLine, truncationMark } from './source-file.ts';
+import { LastLine, truncationMark } from './source-file.ts';
 
 export const SOURCES = ['stdout', 'stderr'] as const;
 export type SourceName = (typeof SOURCES)[number];
@@ -21,30 +21,6 @@ export interface Progress {
   combined: { taskSize: number; isMarked: boolean };
   taken: Record<SourceName, number>;
   sources: Record<SourceName, SourceState>;
-}
-
-/** The file that holds both streams in the order in which they were seen. */
-export interface Combined {
-  readonly progress: Progress;
-  readonly size: number;
-  readonly droppedBytes: number;
-  /**
-   * Copies what is new in a source, in whole lines unless `isWhole` or a line is very long;
-   * gives how many bytes it took, at most `max`.
-   */
-  take: (name: SourceName, source: SourceFile, isWhole: boolean, max: number) => number;
-  /** Goes on at `offset` in a source whose earlier bytes are gone. */
-  skipTo: (name: SourceName, offset: number) => void;
-  /** Puts progress on disk. Only after that may the new bytes be sent. */
-  save: () => void;
-  /** Forgets what it took since it was saved: the disk did not take all of that. */
-  rollBack: () => void;
-  /** Takes nothing more: what is in the sources and not here counts as dropped. */
-  giveUp: () => void;
-  read: (offset: number, length: number) => Buffer;
-  /** As that of a source. */
-  mark: () => boolean;
-  close: () => void;
 }
 
 const READ_MAX = 256 * 1024;
@@ -65,78 +41,111 @@ function saveProgress(path: string, progress: Progress): void {
   renameSync(`${path}.progress.new`, `${path}.progress`);
 }
 
-export function openCombined(
-  path: string,
-  limitBytes: number,
-  sources: Record<SourceName, SourceFile>,
-  resumed?: Progress,
-): Combined {
-  const { combined = { taskSize: 0, isMarked: false }, taken = { stdout: 0, stderr: 0 } } =
-    resumed ?? {};
-  const states = { stdout: sources.stdout.state, stderr: sources.stderr.state };
-  const progress: Progress = { combined, taken, sources: states };
-  const lastLine = makeLastLine();
-  const file = openFile(path, () => size() - lastLine.unwrittenBytes);
-  let saved = { taskSize: combined.taskSize, taken: { ...taken } };
+/** The file that holds both streams in the order in which they were seen. */
+export class Combined {
+  readonly progress: Progress;
+  readonly #path: string;
+  readonly #limitBytes: number;
+  readonly #sources: Record<SourceName, SourceFile>;
+  readonly #lastLine = new LastLine();
+  readonly #file: ReturnType<typeof openFile>;
+  #saved: { taskSize: number; taken: Record<SourceName, number> };
 
-  function size(): number {
-    const { taskSize, isMarked } = progress.combined;
-    return isMarked ? taskSize + truncationMark(droppedOf(progress, sources)).length : taskSize;
+  constructor(
+    path: string,
+    limitBytes: number,
+    sources: Record<SourceName, SourceFile>,
+    resumed?: Progress,
+  ) {
+    const { combined = { taskSize: 0, isMarked: false }, taken = { stdout: 0, stderr: 0 } } =
+      resumed ?? {};
+    const states = { stdout: sources.stdout.state, stderr: sources.stderr.state };
+    this.progress = { combined, taken, sources: states };
+    this.#path = path;
+    this.#limitBytes = limitBytes;
+    this.#sources = sources;
+    this.#file = openFile(path, () => this.size - this.#lastLine.unwrittenBytes);
+    this.#saved = { taskSize: combined.taskSize, taken: { ...taken } };
   }
 
-  function take(name: SourceName, source: SourceFile, isWhole: boolean, max: number): number {
-    const from = progress.taken[name];
+  get size(): number {
+    const { taskSize, isMarked } = this.progress.combined;
+    return isMarked ? taskSize + truncationMark(this.droppedBytes).length : taskSize;
+  }
+
+  /** What the task wrote, less what is here. */
+  get droppedBytes(): number {
+    const { stdout, stderr } = this.#sources;
+    const written = stdout.taskSize + stderr.taskSize + stdout.droppedBytes + stderr.droppedBytes;
+    return written - this.progress.combined.taskSize;
+  }
+
+  /**
+   * Copies what is new in a source, in whole lines unless `isWhole` or a line is very long;
+   * gives how many bytes it took, at most `max`.
+   */
+  take(name: SourceName, source: SourceFile, isWhole: boolean, max: number): number {
+    const { combined, taken } = this.progress;
+    const from = taken[name];
     const end = Math.min(source.taskSize, from + max);
-    if (progress.combined.taskSize >= limitBytes) {
-      progress.taken[name] = source.taskSize;
+    if (combined.taskSize >= this.#limitBytes) {
+      taken[name] = source.taskSize;
       return 0;
     }
-    while (progress.taken[name] < end) {
-      const part = readPart(source, progress.taken[name], end, isWhole);
+    while (taken[name] < end) {
+      const part = readPart(source, taken[name], end, isWhole);
       if (part.length === 0) break;
-      const kept = part.subarray(0, Math.max(0, limitBytes - progress.combined.taskSize));
-      file.append(kept);
-      progress.combined.taskSize += kept.length;
-      progress.taken[name] += part.length;
+      const kept = part.subarray(0, Math.max(0, this.#limitBytes - combined.taskSize));
+      this.#file.append(kept);
+      combined.taskSize += kept.length;
+      taken[name] += part.length;
     }
-    return progress.taken[name] - from;
+    return taken[name] - from;
   }
 
-  return {
-    progress,
-    get size() {
-      return size();
-    },
-    get droppedBytes() {
-      return droppedOf(progress, sources);
-    },
-    take,
-    skipTo: (name, offset) => void (progress.taken[name] = saved.taken[name] = offset),
-    save() {
-      saveProgress(path, progress);
-      saved = { taskSize: progress.combined.taskSize, taken: { ...progress.taken } };
-    },
-    rollBack() {
-      progress.combined.taskSize = saved.taskSize;
-      Object.assign(progress.taken, saved.taken);
-      file.cut();
-    },
-    giveUp: () => SOURCES.forEach((name) => (progress.taken[name] = sources[name].taskSize)),
-    read(offset, length) {
-      const written = size() - lastLine.unwrittenBytes - offset;
-      if (written <= 0) return lastLine.read(-written, length);
-      return file.read(offset, Math.min(length, written));
-    },
-    mark() {
-      const dropped = droppedOf(progress, sources);
-      if (progress.combined.isMarked || dropped === 0) return true;
-      file.cut();
-      const isWritten = lastLine.write(path, truncationMark(dropped));
-      progress.combined.isMarked = true;
-      return isWritten;
-    },
-    close: () => file.close(),
-  };
+  /** Goes on at `offset` in a source whose earlier bytes are gone. */
+  skipTo(name: SourceName, offset: number): void {
+    this.progress.taken[name] = this.#saved.taken[name] = offset;
+  }
+
+  /** Puts progress on disk. Only after that may the new bytes be sent. */
+  save(): void {
+    saveProgress(this.#path, this.progress);
+    const { combined, taken } = this.progress;
+    this.#saved = { taskSize: combined.taskSize, taken: { ...taken } };
+  }
+
+  /** Forgets what it took since it was saved: the disk did not take all of that. */
+  rollBack(): void {
+    this.progress.combined.taskSize = this.#saved.taskSize;
+    Object.assign(this.progress.taken, this.#saved.taken);
+    this.#file.cut();
+  }
+
+  /** Takes nothing more: what is in the sources and not here counts as dropped. */
+  giveUp(): void {
+    for (const name of SOURCES) this.progress.taken[name] = this.#sources[name].taskSize;
+  }
+
+  read(offset: number, length: number): Buffer {
+    const written = this.size - this.#lastLine.unwrittenBytes - offset;
+    if (written <= 0) return this.#lastLine.read(-written, length);
+    return this.#file.read(offset, Math.min(length, written));
+  }
+
+  /** As that of a source. */
+  mark(): boolean {
+    const dropped = this.droppedBytes;
+    if (this.progress.combined.isMarked || dropped === 0) return true;
+    this.#file.cut();
+    const isWritten = this.#lastLine.write(this.#path, truncationMark(dropped));
+    this.progress.combined.isMarked = true;
+    return isWritten;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
 }
 
 /** A file that is opened when it is first needed, and then holds only the first `sizeNow` bytes. */
@@ -172,12 +181,6 @@ function readPart(source: SourceFile, at: number, end: number, isWhole: boolean)
   const bytes = source.read(at, Math.min(READ_MAX, end - at));
   const isLast = isWhole && at + bytes.length >= source.taskSize;
   return isLast ? bytes : bytes.subarray(0, lengthOfLines(bytes));
-}
-
-/** What the task wrote, less what is here. */
-function droppedOf(progress: Progress, { stdout, stderr }: Record<SourceName, SourceFile>): number {
-  const written = stdout.taskSize + stderr.taskSize + stdout.droppedBytes + stderr.droppedBytes;
-  return written - progress.combined.taskSize;
 }
 
 /** Up to the last newline; all of it if it is a line too long to wait for. */

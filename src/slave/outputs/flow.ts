@@ -5,13 +5,7 @@ import type { Log } from '../../base/log.ts';
 import { STREAMS, type Stream } from '../../protocol/outputs.ts';
 import { isOfTheSystem } from '../errno.ts';
 import type { StreamManifest } from '../ports.ts';
-import {
-  type Combined,
-  type Progress,
-  SOURCES,
-  type SourceName,
-  openCombined,
-} from './combined.ts';
+import { Combined, type Progress, SOURCES, type SourceName } from './combined.ts';
 import { type Sender, makeSender } from './sender.ts';
 import type { SourceFile } from './source-file.ts';
 
@@ -49,7 +43,7 @@ export interface FlowOptions {
 
 export function makeFlow(options: FlowOptions): Flow {
   const { clock, sources, limitBytes } = options;
-  const combined = openCombined(options.combinedPath, limitBytes, sources, options.resumed);
+  const combined = new Combined(options.combinedPath, limitBytes, sources, options.resumed);
   const copying = makeCopying(options, combined);
   const readable = { ...sources, combined };
   const stopping = new AbortController();
@@ -57,7 +51,7 @@ export function makeFlow(options: FlowOptions): Flow {
   let isComplete = false;
   const open = (stream: Stream) => {
     const sizeNow = () => readable[stream].size;
-    const { read } = readable[stream];
+    const read = (offset: number, length: number) => readable[stream].read(offset, length);
     return openSender(options, stream, sizeNow, read, stopping.signal, endIfFlushed);
   };
   const senders = { stdout: open('stdout'), stderr: open('stderr'), combined: open('combined') };
@@ -77,7 +71,7 @@ export function makeFlow(options: FlowOptions): Flow {
     combined.giveUp();
     const marked = [...SOURCES.map((name) => sources[name].mark()), combined.mark()];
     // Only what is there as it says may be taken up again.
-    if (marked.every(Boolean)) copying.trySaving(combined.save);
+    if (marked.every(Boolean)) copying.trySaving(() => combined.save());
     for (const stream of STREAMS) senders[stream].kick();
     const [stdout, stderr, both] = await Promise.all(STREAMS.map(manifestOf));
     isComplete = true;

@@ -39,59 +39,54 @@ const BACKOFF_MAX_MS = 5000;
 export function makeSender(options: SenderOptions): Sender {
   const { sizeNow, read, from, signal, onAcknowledged } = options;
   const hash = createHash('sha256');
-  let handed = from;
-  let acknowledged = from;
   /** How much is in the digest; all that was handed on, once the first part is read again. */
   let hashed = 0;
   let isBusy = false;
 
   async function pump(): Promise<void> {
-    for await (const bytes of chunks(options, hashed, handed)) {
+    for await (const bytes of chunks(options, hashed, sender.handed)) {
       hash.update(bytes);
       hashed += bytes.length;
     }
-    while (handed < sizeNow() && !signal.aborted) {
+    while (sender.handed < sizeNow() && !signal.aborted) {
       const most = buggify(options.clock, 'slave.chunk.tiny') ? 100 : CHUNK_MAX;
-      const bytes = read(handed, Math.min(most, sizeNow() - handed));
+      const bytes = read(sender.handed, Math.min(most, sizeNow() - sender.handed));
       if (bytes.length === 0) break;
-      const offset = handed;
-      handed += bytes.length;
+      const offset = sender.handed;
+      sender.handed += bytes.length;
       // Together, so that the digest is of what was handed on whenever one looks.
-      if (handed > hashed) {
+      if (sender.handed > hashed) {
         hash.update(bytes.subarray(hashed - offset));
-        hashed = handed;
+        hashed = sender.handed;
       }
       const became = await deliver(options, offset, bytes);
       if (became === 'stopped') return;
-      if (became === 'gap') handed = acknowledged = 0;
+      if (became === 'gap') sender.handed = sender.acknowledged = 0;
       else {
-        acknowledged = handed;
+        sender.acknowledged = sender.handed;
         onAcknowledged();
       }
     }
   }
 
-  return {
-    get handed() {
-      return handed;
-    },
-    get acknowledged() {
-      return acknowledged;
-    },
+  const sender = {
+    handed: from,
+    acknowledged: from,
     kick() {
-      if (isBusy || signal.aborted || handed >= sizeNow()) return;
+      if (isBusy || signal.aborted || sender.handed >= sizeNow()) return;
       isBusy = true;
       void pump().finally(() => {
         isBusy = false;
       });
     },
-    async digest(size) {
+    async digest(size: number) {
       const whole = hash.copy();
       for await (const bytes of chunks(options, hashed, size)) whole.update(bytes);
       signal.throwIfAborted();
       return whole.digest('hex');
     },
   };
+  return sender;
 }
 
 /**

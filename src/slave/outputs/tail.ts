@@ -8,7 +8,7 @@ import { isOfTheSystem } from '../errno.ts';
 import type { AttemptKey, FinishedOutputs, OutputTail, StreamManifest } from '../ports.ts';
 import { SOURCES, type SourceName, findProgress } from './combined.ts';
 import { type Flow, makeFlow } from './flow.ts';
-import { type SourceFile, openSource } from './source-file.ts';
+import { SourceFile } from './source-file.ts';
 
 export interface Tail extends OutputTail {
   /** Sees growth and sends it on; true if there is so much that it should be called again soon. */
@@ -36,11 +36,11 @@ export function makeTail(options: TailOptions): Tail {
   const { clock, append, files, limitBytes, sinkSizes, onEnd } = options;
   const resumed = sinkSizes && findProgress(files.combined);
   const sources: Record<SourceName, SourceFile> = {
-    stdout: openSource(files.stdout, limitBytes, resumed?.sources.stdout),
-    stderr: openSource(files.stderr, limitBytes, resumed?.sources.stderr),
+    stdout: new SourceFile(files.stdout, limitBytes, resumed?.sources.stdout),
+    stderr: new SourceFile(files.stderr, limitBytes, resumed?.sources.stderr),
   };
-  let lastOutputAt = clock.now();
-  const grownAt = { stdout: lastOutputAt, stderr: lastOutputAt };
+  const startedAt = clock.now();
+  const grownAt = { stdout: startedAt, stderr: startedAt };
   let flow = sinkSizes && Object.keys(sinkSizes).length > 0 ? openFlow() : undefined;
 
   /** Most attempts end with little output before the first poll, and never need one. */
@@ -55,7 +55,7 @@ export function makeTail(options: TailOptions): Tail {
     for (const name of SOURCES) {
       const { grownBytes, isEmptied } = sources[name].look(flow?.handed(name) ?? 0);
       if (isEmptied) flow?.onEmptied(name);
-      if (grownBytes > 0 || isEmptied) lastOutputAt = grownAt[name] = clock.now();
+      if (grownBytes > 0 || isEmptied) tail.lastOutputAt = grownAt[name] = clock.now();
       grown += grownBytes;
     }
     return grown;
@@ -68,17 +68,15 @@ export function makeTail(options: TailOptions): Tail {
     return isUnsent && !isCut && 2 * (stdout.size + stderr.size) <= inlineMax;
   }
 
-  return {
-    get lastOutputAt() {
-      return lastOutputAt;
-    },
+  const tail = {
+    lastOutputAt: startedAt,
     poll() {
       const grown = look();
       if (grown > 0) flow ??= openFlow();
       const isBehind = flow?.step() ?? false;
       return isBehind || grown >= FAST_BYTES;
     },
-    async finish({ inlineMax = 0 } = {}): Promise<FinishedOutputs> {
+    async finish({ inlineMax = 0 }: { inlineMax?: number } = {}): Promise<FinishedOutputs> {
       onEnd();
       look();
       if (!fitsInline(inlineMax)) {
@@ -95,6 +93,7 @@ export function makeTail(options: TailOptions): Tail {
       flow?.stop();
     },
   };
+  return tail;
 }
 
 function finishInline(

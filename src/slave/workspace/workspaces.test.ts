@@ -21,6 +21,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { writeFiles } from '../../../test/kit/files.ts';
 import type { Files } from '../../../test/kit/files.ts';
 import { systemClock } from '../../base/clock.ts';
+import { LateAbort } from '../../base/late-abort.ts';
 import { silentLog } from '../../base/log.ts';
 import { packBundle } from '../../task/bundle/pack.ts';
 import type { PackedBundle } from '../../task/bundle/pack.ts';
@@ -30,7 +31,7 @@ import { makeGit } from './git.ts';
 import { makeWorkspaces } from './workspaces.ts';
 
 const KEY = '0123456789abcdef.1';
-const never = new AbortController().signal;
+const never = new LateAbort();
 
 let root: string;
 let bundles: Map<string, PackedBundle>;
@@ -130,12 +131,12 @@ test('an abort while the tree is copied leaves nothing, and lets go of the bundl
   const files = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`f${i}`, 'text']));
   const id = await pack(files);
   workspaces = await open(1);
-  const controller = new AbortController();
-  const preparing = workspaces.prepare(KEY, id, controller.signal);
+  const stopping = new LateAbort();
+  const preparing = workspaces.prepare(KEY, id, stopping);
   const failing = expect(preparing).rejects.toThrow('no longer wanted');
   const cwd = join(root, 'attempts', KEY, 'workspace');
   while (readdirSync(cwd).length === 0) await new Promise(setImmediate);
-  controller.abort(new Error('no longer wanted'));
+  stopping.abort(new Error('no longer wanted'));
   await failing;
 
   expect(await workspaces.leftOver()).toEqual([]);
@@ -143,7 +144,9 @@ test('an abort while the tree is copied leaves nothing, and lets go of the bundl
 });
 
 test('an attempt that was aborted before it began makes nothing', async () => {
-  await expect(workspaces.prepare(KEY, undefined, AbortSignal.abort())).rejects.toThrow();
+  const stopped = new LateAbort();
+  stopped.abort(new Error('stopped'));
+  await expect(workspaces.prepare(KEY, undefined, stopped)).rejects.toThrow('stopped');
 
   expect(await workspaces.leftOver()).toEqual([]);
 });

@@ -37,13 +37,13 @@ export function makeWorkspaces({ root, cache, git, clock, log }: WorkspacesOptio
   }
 
   return {
-    async prepare(key, bundle, signal) {
-      signal.throwIfAborted();
+    async prepare(key, bundle, stopping) {
+      stopping.throwIfAborted();
       const workspace = directories.open(key);
       if (bundle === undefined) return workspace;
       const startedAt = clock.now();
       try {
-        await layOut(bundle, workspace.cwd, signal);
+        await layOut(bundle, workspace.cwd, stopping.signal);
       } catch (error) {
         await removeTree(workspace.root);
         throw error;

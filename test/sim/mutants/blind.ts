@@ -364,8 +364,8 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   {
     name: 'gap-resends-the-same',
     file: 'src/slave/outputs/sender.ts',
-    find: `if (became === 'gap') handed = acknowledged = 0;`,
-    replace: `if (became === 'gap') handed = acknowledged;`,
+    find: `if (became === 'gap') sender.handed = sender.acknowledged = 0;`,
+    replace: `if (became === 'gap') sender.handed = sender.acknowledged;`,
     why:
       "The master's machine loses power and with it output bytes that it had taken. The " +
       'slave offers the same offset for ever: the outputs are never flushed, the attempt ' +

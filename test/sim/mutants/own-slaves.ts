@@ -7,9 +7,9 @@ export const SLAVES: readonly Mutant[] = [
     source: 'own',
     why: 'found once: a master that lost output in a power cut was sent the same offset for ever',
     file: 'src/slave/outputs/sender.ts',
-    find: `      if (became === 'gap') handed = acknowledged = 0;
+    find: `      if (became === 'gap') sender.handed = sender.acknowledged = 0;
       else {`,
-    replace: `      if (became === 'gap') handed = offset;
+    replace: `      if (became === 'gap') sender.handed = offset;
       else {`,
   },
   {
@@ -83,7 +83,7 @@ export const SLAVES: readonly Mutant[] = [
     shows: 'S28',
     why: 'output is sent with the offset of other bytes',
     file: 'src/slave/outputs/sender.ts',
-    find: `read(handed, `,
+    find: `read(sender.handed, `,
     replace: `read(0, `,
   },
   {
