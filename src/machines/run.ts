@@ -129,30 +129,29 @@ const definition = setup({
       ahead: false,
     })),
     rejoin: change<'attempt.rejected'>((context, event) => ({
-      ...offSlave,
       settled: context.attempt,
       ahead: true,
       queuedAt: event.at,
+      ...offSlave,
     })),
     waitOut: change<'slave.lost'>((_, event) => ({
       backoffUntilAt: event.at + event.waitMs!,
       waitMs: event.waitMs,
     })),
     lose: change<'slave.lost'>((context, event) => ({
-      ...offSlave,
       lost: context.lost + 1,
       ahead: true,
       queuedAt: event.at,
+      ...offSlave,
     })),
     giveBack: change<'attempt.finished'>((context, event) => ({
-      ...offSlave,
       lost: context.lost + 1,
       settled: context.attempt,
       ahead: true,
       queuedAt: event.at,
+      ...offSlave,
     })),
     backOff: change<'attempt.finished'>((context, event) => ({
-      ...offSlave,
       settled: context.attempt,
       failures: context.failures + 1,
       // Only losses in a row count against the run.
@@ -160,6 +159,7 @@ const definition = setup({
       ending: event.ending,
       reason: reasonOf(event.ending, event.slave),
       backoffUntilAt: event.at + retryDelayMs(context.limits, context.failures, event.jitter),
+      ...offSlave,
     })),
     requestStop: change<'abort.requested'>((context, { at, by, why }) => ({
       stopUntilAt: at + context.limits.graceMs + OVERHEAD_MS,

@@ -206,7 +206,7 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
         const facts = factsOf(origin);
         const event: RunEvent = { type: 'run.submitted', at: origin.createdAt };
         const limits = limitsOf(origin.request);
-        const decision = runTable.decide('NEW', initialContext({ ...input, limits }), event);
+        const decision = runTable.decide('NEW', initialContext({ limits, ...input }), event);
         assert(decision, 'a new run can be submitted');
         const { state, context } = decision;
         const cell = { latest: undefined as unknown as RunRecord, durable: undefined };
@@ -229,7 +229,7 @@ export function makeLedger({ store, archive, fence }: LedgerPorts, hooks: Ledger
       },
       createJob(job) {
         const context = { total: job.runs.length, ended: 0, failed: 0 };
-        const cell = { latest: { ...job, state: 'NOT_STARTED', context }, durable: undefined };
+        const cell = { latest: { state: 'NOT_STARTED', context, ...job }, durable: undefined };
         jobs.set(job.id, cell);
         touchedJobs.set(cell, cell.latest);
       },

@@ -169,9 +169,9 @@ export function startAttempt(
     return new Promise((resolve) => {
       isRunning = true;
       const { stdout, stderr } = workspace.files;
-      const spec = { key, argv, env, cwd: workspace.cwd, stdout, stderr };
+      const { isolation } = assignment;
       executor.start(
-        { ...spec, isolation: assignment.isolation },
+        { key, argv, env, cwd: workspace.cwd, stdout, stderr, isolation },
         {
           started: () => {},
           ended(end) {
@@ -222,9 +222,9 @@ export function startAttempt(
     }
     const sent = await sendArtifacts(artifacts, notes);
     return {
-      ...identity(),
       ending: endingOf(end),
       outputs: manifests as OutputFacts,
+      ...identity(),
       ...(inline && !isQuiet ? { inline } : {}),
       artifacts: sent.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
       notes,
@@ -283,8 +283,8 @@ export function startAttempt(
     const why = message.slice(0, 2000);
     if (!stopping) log.warn({ run: assignment.runId, code, err: why }, 'attempt failed');
     return {
-      ...identity(),
       ending: stopping ?? { kind: 'failed', code, why },
+      ...identity(),
       artifacts: [],
       notes: [],
     };
@@ -296,8 +296,8 @@ export function startAttempt(
       hasEnded = true;
       if (end) return collect(left, end);
       return {
-        ...identity(),
         ending: { kind: 'lost', why: 'the process was gone after a restart of the slave' },
+        ...identity(),
         artifacts: [],
         notes: [],
       };

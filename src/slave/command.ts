@@ -15,8 +15,8 @@ export interface CommandOptions {
 export function commandOf(assignment: Assignment, workspace: Workspace, options: CommandOptions) {
   const { runId, attempt, formula, argv } = assignment;
   const env: Record<string, string> = {
-    ...options.base,
     HOME: workspace.cwd,
+    ...options.base,
     ...assignment.env,
     CI: 'true',
     RUNYARD: '1',

@@ -75,7 +75,7 @@ export function makeHeld(ports: HeldPorts): Held {
           ports.onOver();
         },
       },
-      { ...takeover, room },
+      { room, ...takeover },
     );
     attempts.set(key, started);
     if (assignment.exclusive) exclusive.watch(key);

@@ -28,7 +28,7 @@ export function makeAttemptProcess(
   fixed: Pick<AttemptProcess, 'key' | 'isolation' | 'group' | 'exitFile' | 'on'>,
   root?: TreeRoot,
 ): AttemptProcess {
-  return { ...fixed, lane: undefined, root, hasEnded: false, isSettled: false, killed: undefined };
+  return { lane: undefined, root, hasEnded: false, isSettled: false, killed: undefined, ...fixed };
 }
 
 export function readExitRecord({

@@ -210,10 +210,8 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
     name: 'lost-attempt-is-settled',
     file: 'src/machines/run.ts',
     find: `    lose: change<'slave.lost'>((context, event) => ({
-      ...offSlave,
       lost: context.lost + 1,`,
     replace: `    lose: change<'slave.lost'>((context, event) => ({
-      ...offSlave,
       settled: context.attempt,
       lost: context.lost + 1,`,
     why:
