@@ -3,6 +3,7 @@
  * but is not dead yet (dst.md part 4, steps 3, 5, 7 and 9).
  */
 import { buggify } from '../base/buggify.ts';
+import { ChurnMap } from '../base/churn-map.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Ending } from '../protocol/run.ts';
 import type { FinishedReport, Hello, ToMaster } from '../protocol/to-master.ts';
@@ -48,7 +49,7 @@ export interface Held {
 
 export function makeHeld(ports: HeldPorts): Held {
   const { log, spool, workspaces, send } = ports;
-  const attempts = new Map<string, Attempt>();
+  const attempts = new ChurnMap<string, Attempt>();
   const resending = makeResending(ports);
   /** Attempts that nobody wants any more, whose processes are not dead yet. */
   const dying = new Set<Promise<void>>();

@@ -1,5 +1,6 @@
+import { ChurnMap } from '../../base/churn-map.ts';
 import type { Log } from '../../base/log.ts';
-import type { ProcessEnd, ProcessSpec } from '../ports.ts';
+import type { AttemptKey, ProcessEnd, ProcessSpec } from '../ports.ts';
 import { type AttemptProcess, readExitRecord } from './attempt-process.ts';
 import { type Lane, openLane } from './lane.ts';
 import type { Machine } from './machine.ts';
@@ -21,10 +22,10 @@ export type OnEnd = (process: AttemptProcess, end: ProcessEnd, isEmpty: boolean)
 
 export function makeLanePool(machine: Machine, slots: number, log: Log, onEnd: OnEnd): LanePool {
   const seesOrphans = machine.subreaper.length > 0;
-  const launched = new Set<AttemptProcess>();
-  const waiting = new Map<AttemptProcess, ProcessSpec>();
+  const launched = new Set<AttemptKey>();
+  const waiting = new ChurnMap<AttemptKey, { process: AttemptProcess; spec: ProcessSpec }>();
   const idle = new Set<Lane>();
-  const busy = new Map<Lane, { process: AttemptProcess; ticket: number }>();
+  const busy = new ChurnMap<Lane, { process: AttemptProcess; ticket: number }>();
   let tickets = 0;
 
   function open(): Lane {
@@ -60,7 +61,7 @@ export function makeLanePool(machine: Machine, slots: number, log: Log, onEnd: O
     idle.delete(lane);
     const ticket = ++tickets;
     busy.set(lane, { process, ticket });
-    launched.add(process);
+    launched.add(process.key);
     process.lane = lane;
     process.root = lane.root;
     lane.run(taskText(spec, machine, process, ticket));
@@ -71,17 +72,16 @@ export function makeLanePool(machine: Machine, slots: number, log: Log, onEnd: O
   return {
     launch(process, spec) {
       if (launched.size < slots) launch(process, spec);
-      else waiting.set(process, spec);
+      else waiting.set(process.key, { process, spec });
     },
-    cancel: (process) => waiting.delete(process),
-    giveBack(process) {
-      const { lane } = process;
+    cancel: ({ key }) => waiting.delete(key),
+    giveBack({ key, lane }) {
       if (lane && busy.delete(lane)) idle.add(lane);
-      launched.delete(process);
-      const [next] = waiting;
+      launched.delete(key);
+      const [next] = waiting.values();
       if (!next || launched.size >= slots) return;
-      waiting.delete(next[0]);
-      launch(...next);
+      waiting.delete(next.process.key);
+      launch(next.process, next.spec);
     },
     async close() {
       for (const lane of busy.keys()) lane.abandon();

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { ChurnMap } from '../../base/churn-map.ts';
 import { type Clock, sleep } from '../../base/clock.ts';
 import { assert } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
@@ -39,7 +40,7 @@ export async function makeLanes(options: LaneOptions): Promise<Executor> {
   const trees = makeTrees(clock, log, machine);
   const pool = makeLanePool(machine, slots, log, end);
   const adoption = makeAdoption(clock, workRoot, hold, end);
-  const processes = new Map<AttemptKey, AttemptProcess>();
+  const processes = new ChurnMap<AttemptKey, AttemptProcess>();
   const watchdogs = makeWatchdogs(machine, log, (key) => processes.get(key));
 
   function hold(process: AttemptProcess): void {

@@ -1,6 +1,7 @@
+import { ChurnMap } from '../../base/churn-map.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import type { OutputSink, Outputs } from '../ports.ts';
+import type { AttemptKey, OutputSink, Outputs } from '../ports.ts';
 import { type Tail, makeTail } from './tail.ts';
 
 export interface OutputsOptions {
@@ -20,7 +21,7 @@ const FAST_MS = 15;
  */
 export function makeOutputs(options: OutputsOptions): Outputs {
   const { sink, clock, log, pollMs = 100 } = options;
-  const followed = new Set<Tail>();
+  const followed = new ChurnMap<AttemptKey, Tail>();
   let fast = new Set<Tail>();
   let timer: Timer | undefined;
   let roundAt = 0;
@@ -29,8 +30,8 @@ export function makeOutputs(options: OutputsOptions): Outputs {
     timer = undefined;
     const isRound = clock.now() >= roundAt;
     if (isRound) roundAt = clock.now() + pollMs;
-    const due = isRound ? [...followed] : [...fast];
-    fast = new Set(due.filter((tail) => followed.has(tail) && tail.poll()));
+    const due = [...(isRound ? followed.values() : fast)];
+    fast = new Set(due.filter((tail) => followed.get(tail.key) === tail && tail.poll()));
     arm();
   }
 
@@ -42,12 +43,12 @@ export function makeOutputs(options: OutputsOptions): Outputs {
 
   return {
     follow(key, files, limitBytes, sinkSizes) {
-      const onEnd = () => void followed.delete(tail);
+      const onEnd = () => void followed.delete(key);
       const append = sink.append.bind(sink, key);
       const rest = { append, files, limitBytes, sinkSizes, onEnd };
       const tail: Tail = makeTail({ clock, log, key, ...rest });
       if (followed.size === 0 && !timer) roundAt = clock.now() + pollMs;
-      followed.add(tail);
+      followed.set(key, tail);
       arm();
       return tail;
     },

@@ -11,6 +11,7 @@ import { type Flow, makeFlow } from './flow.ts';
 import { SourceFile } from './source-file.ts';
 
 export interface Tail extends OutputTail {
+  readonly key: AttemptKey;
   /** Sees growth and sends it on; true if there is so much that it should be called again soon. */
   poll: () => boolean;
 }
@@ -69,6 +70,7 @@ export function makeTail(options: TailOptions): Tail {
   }
 
   const tail = {
+    key: options.key,
     lastOutputAt: startedAt,
     poll() {
       const grown = look();
