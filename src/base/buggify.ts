@@ -7,11 +7,13 @@ import type { Clock } from './clock.ts';
 export const BUGGIFY_SITES = [
   'master.acknowledge.never',
   'master.assign.late',
+  'master.follow.late',
   'master.grant.withdrawn',
   'master.place.later',
   'master.renew.never',
   'master.report.again',
   'master.send.alone',
+  'master.submit.late',
   'master.welcome.late',
   'slave.assign.refused',
   'slave.beat.skipped',

@@ -79,6 +79,7 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
   yard.onEvents(monitor.hear);
   const outputs = makeOutputKeeper({
     blobs,
+    clock,
     log,
     findRun: (runId) => yard.ledger.findRun(runId),
     untilEvent: (runId, signal) => yard.untilEvent(runId, signal),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import { STREAMS } from '../protocol/outputs.ts';
 import type { FinishedReport } from '../protocol/to-master.ts';
@@ -23,6 +24,7 @@ async function open() {
     blobs,
     keeper: makeOutputKeeper({
       blobs,
+      clock: systemClock,
       log: silentLog,
       findRun: async () => undefined,
       untilEvent: async () => {},

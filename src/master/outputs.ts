@@ -3,6 +3,9 @@
  * report seals it, readers follow it.
  */
 import { PassThrough, Readable } from 'node:stream';
+import { buggify } from '../base/buggify.ts';
+import { sleep } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { YardError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { isDone } from '../protocol/run.ts';
@@ -39,6 +42,7 @@ export function artifactKey(runId: string, attempt: number, name: string): strin
 
 export interface OutputKeeperPorts {
   blobs: BlobStore;
+  clock: Clock;
   log: Log;
   /** The latest durable record of a run, or undefined. */
   findRun: (runId: string) => Promise<RunRecord | undefined>;
@@ -46,7 +50,7 @@ export interface OutputKeeperPorts {
 }
 
 export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
-  const { blobs, log, findRun, untilEvent } = ports;
+  const { blobs, clock, log, findRun, untilEvent } = ports;
   async function seal(report: FinishedReport): Promise<void> {
     const { runId, attempt, outputs, inline } = report;
     for (const stream of STREAMS) {
@@ -151,6 +155,7 @@ export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
           if (attempt === 0 && run) attempt = run.context.attempt;
           if (key !== outputKey(runId, attempt, stream)) continue;
           const over = !run || isDone(run.state) || run.context.attempt !== attempt;
+          if (buggify(clock, 'master.follow.late')) await sleep(clock, 1_000);
           const held = await blobs.stat(key);
           const size = held?.bytes ?? 0;
           if (size > at) {

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { buggify } from '../base/buggify.ts';
+import { sleep } from '../base/clock.ts';
 import type { Clock } from '../base/clock.ts';
 import { YardError, nearest, quote } from '../base/errors.ts';
 import type { Ids } from '../base/random.ts';
@@ -105,6 +107,8 @@ export function makeSubmit(ports: SubmitPorts) {
         continue;
       }
       const run = live ?? (await yard.ledger.findRun(id));
+      // Time for another that it waits for to end.
+      if (buggify(clock, 'master.submit.late')) await sleep(clock, 3);
       if (!run) throw new YardError('run.unknown', `after: no run ${quote(id)}`);
       if (badEndOf(run) !== undefined) {
         blockers.push(id);

@@ -37,6 +37,13 @@ function rush(draw: Draw, runs: readonly RunPlan[]): RunPlan[] {
         run.index > aborted.index && isFree(run) && !run.after && run.abortAtMs === undefined,
     );
     if (follower < 0) continue;
+    // Held, it still waits when it is aborted: its end is decided at once.
+    if (isFree(aborted)) {
+      const forMs = aborted.abortAtMs - aborted.atMs + 5_000;
+      const at = rushed.findIndex(({ index }) => index === aborted.index);
+      const held = { ...aborted.request, held: true };
+      rushed[at] = { ...rushed[at]!, request: held, hold: { atMs: 0, forMs } };
+    }
     const { bundle: _, ...request } = rushed[follower]!.request;
     const after = [aborted.index, chance.int(0, aborted.index - 1)];
     rushed[follower] = { ...rushed[follower]!, request, after, atMs: aborted.abortAtMs };

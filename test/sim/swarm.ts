@@ -200,7 +200,7 @@ function drawRequest(
     outputBytesMax: draw.pick([4_096, 65_536]),
     timeoutMs: mayHang ? Math.floor(draw.between(2_000, 30_000)) : draw.pick([0, 0, 60_000]),
     outputTimeoutMs: draw.chance(0.1) ? 20_000 : 0,
-    queueTimeoutMs: isNowhere ? 30_000 : draw.chance(0.05) ? 20_000 : 0,
+    queueTimeoutMs: isNowhere ? 30_000 : draw.chance(0.1) ? draw.pick([3_000, 20_000]) : 0,
     retry: { backoffMs: draw.pick([100, 1_000]), backoffMaxMs: 10_000 },
   };
   if (isNowhere) request.arch = 's390x';

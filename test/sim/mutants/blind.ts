@@ -377,8 +377,10 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
           if (attempt === 0 && run) attempt = run.context.attempt;
           if (key !== outputKey(runId, attempt, stream)) continue;
           const over = !run || isDone(run.state) || run.context.attempt !== attempt;
+          if (buggify(clock, 'master.follow.late')) await sleep(clock, 1_000);
           const held = await blobs.stat(key);`,
     replace: `          const held = await blobs.stat(key);
+          if (buggify(clock, 'master.follow.late')) await sleep(clock, 1_000);
           const run = await findRun(runId);
           // A run that waits is followed into its first attempt.
           if (attempt === 0 && run) attempt = run.context.attempt;
@@ -432,6 +434,7 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   },
   {
     name: 'stale-deadline-fires',
+    shows: 'S33',
     file: 'src/master/deadlines.ts',
     find: 'if (current.get(least.name) !== least) continue;',
     replace: 'if (!current.has(least.name)) continue;',

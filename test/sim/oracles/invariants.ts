@@ -32,6 +32,7 @@ export const INVARIANTS = {
   S30: 'No run starts while it is held.',
   S31: 'A job counts the ends of its runs as they are; once its abort is on disk none of them starts.',
   S32: 'Who watches hears every event once and in order, who follows every byte, a list names each run once.',
+  S33: 'No deadline of a run falls due before its time.',
   L1: 'Every accepted run comes to an end.',
   L2: 'Nothing is left over: slots, processes, spooled reports, queued runs.',
   L3: 'Every request of a client is answered.',

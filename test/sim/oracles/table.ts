@@ -1,5 +1,6 @@
 import { attemptOracles } from './attempts.ts';
 import { clientOracles } from './clients.ts';
+import { deadlineOracles } from './deadlines.ts';
 import { frameOracles } from './frames.ts';
 import { graphOracles } from './graphs.ts';
 import { historyOracles } from './history.ts';
@@ -18,6 +19,7 @@ export const ORACLES: readonly MakeOracle[] = [
   sessionOracles,
   clientOracles,
   graphOracles,
+  deadlineOracles,
   livenessOracles,
   readerOracles,
   probeOracle,
