@@ -36,8 +36,8 @@ export interface TimelineView {
 const CHUNK = 4096;
 const CHUNKS_MAX = 1024;
 const NOWHERE = 0;
-/** While the past is read, others get their turn after so many: some 10 ms. */
-const EVENTS_A_TURN = 2000;
+/** While the past is read, others get their turn after so many: some 5 ms. */
+const EVENTS_A_TURN = 1000;
 
 interface Chunk {
   firstSeq: number;
