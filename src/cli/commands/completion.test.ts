@@ -1,4 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { manualClock } from '../../base/clock.ts';
 import { YardError } from '../../base/errors.ts';
@@ -87,6 +90,26 @@ test('who completes hears nothing of a master that is away, or that takes its ti
   expect(slow.said).toEqual({ stdout: '', stderr: '' });
 });
 
+const hasFish = spawnSync('fish', ['--version']).status === 0;
+if (!hasFish) console.warn('\nSKIPPED: no fish here, so it completed nothing (apt install fish)\n');
+
+test.skipIf(!hasFish).each([
+  ['runyard ru', '', ['rules', 'run']],
+  ['runyard run show --o', '', ['--output']],
+  ['runyard run show 1m', 'complete runs 1m', ['1m7ybe']],
+  ['runyard run abort 1m', 'complete live-runs 1m', ['1m7ybe']],
+  ['runyard run list --slave rack', 'complete slaves rack', ['rack-1']],
+  [
+    'runyard --server http://m:1 why --token-file=key 1m',
+    'complete --server http://m:1 --token-file=key runs 1m',
+    ['1m7ybe'],
+  ],
+])('fish completes %j', async (line, expected, completions) => {
+  const { asked, offers } = await inFish(line);
+  expect(asked).toBe(expected);
+  expect(offers).toEqual(completions);
+});
+
 test('fish and zsh are told every command', async () => {
   for (const shell of ['fish', 'zsh']) {
     const { run, said } = fakeHost();
@@ -97,6 +120,19 @@ test('fish and zsh are told every command', async () => {
     expect(said.stdout).not.toContain('demo');
   }
 });
+
+/** What fish offers at the end of the line, and what it asks `runyard`, which names a run and a slave. */
+async function inFish(line: string) {
+  const { run, said } = fakeHost();
+  await run('completion', 'fish');
+  const asked = join(mkdtempSync(join(tmpdir(), 'runyard-fish-')), 'asked');
+  const script = `function runyard; echo $argv >>${asked}; printf '1m7ybe\\nrack-1\\n'; end
+    ${said.stdout}
+    complete -C '${line}'`;
+  const offers = execFileSync('fish', ['--no-config', '-c', script], { encoding: 'utf8' });
+  const lines = existsSync(asked) ? readFileSync(asked, 'utf8').split('\n') : [''];
+  return { asked: lines[0]!, offers: offers.split('\n').filter(Boolean).toSorted() };
+}
 
 /** What bash offers for the last of these words, and what it asks `runyard`, which does `answer`. */
 async function inBash(words: readonly string[], answer = ':') {

@@ -26,7 +26,12 @@ export function addCompletion(parent: Command, bind: Bind): void {
 }
 
 /** What may come after each path of words: `run list` → its flags, and what a master knows. */
-type Table = Map<string, { words: string[]; kind: Kind | undefined }>;
+type Table = Map<string, Next>;
+
+interface Next {
+  words: string[];
+  kind: Kind | undefined;
+}
 
 /** By what the arguments of verbs are said to be. */
 const KIND_OF: Record<string, Kind> = { runs: 'runs', 'a run': 'runs', slaves: 'slaves' };
@@ -114,23 +119,40 @@ ${values()}
 }
 compdef _runyard runyard
 `,
-  fish: (table) =>
-    [...table]
-      .map(([path, { words, kind }]) => {
-        const seen = path.split(' ').filter(Boolean);
-        const next = [...table.keys()].filter((other) => isBelow(other, path));
-        const names = next.map((other) => other.split(' ').at(-1)!);
-        const conditions = seen.map((word) => `__fish_seen_subcommand_from ${word}`);
-        if (names.length > 0) {
-          conditions.push(`not __fish_seen_subcommand_from ${names.join(' ')}`);
-        }
-        const condition = conditions.length === 0 ? '' : ` -n '${conditions.join('; and ')}'`;
-        const start = `complete -c runyard${condition} -a`;
-        const asked = `'(runyard complete ${kind} (commandline -ct) 2>/dev/null)'`;
-        return `${start} '${words.join(' ')}'\n${kind === undefined ? '' : `${start} ${asked}\n`}`;
-      })
-      .join(''),
+  fish: (table) => `function __runyard_ask
+  string match -q -- '-*' (commandline -ct); and return
+  set -l words (commandline -opc)
+  set -l from
+  for flag in --server --token-file
+    for at in (seq 2 (count $words))
+      switch $words[$at]
+        case $flag
+          set -a from $flag $words[(math $at + 1)]
+        case "$flag=*"
+          set -a from $words[$at]
+      end
+    end
+  end
+  $words[1] complete $from $argv (commandline -ct) 2>/dev/null
+end
+${Object.entries(FLAGS)
+  .map(([flag, kind]) => `complete -c runyard -l ${flag.slice(2)} -xa '(__runyard_ask ${kind})'\n`)
+  .join('')}${[...table].map(([path, next]) => fishLines(table, path, next)).join('')}`,
 };
+
+function fishLines(table: Table, path: string, { words, kind }: Next): string {
+  const seen = path.split(' ').filter(Boolean);
+  const below = [...table.keys()].filter((other) => isBelow(other, path));
+  const conditions = seen.map((word) => `__fish_seen_subcommand_from ${word}`);
+  if (below.length > 0) {
+    const names = below.map((other) => other.split(' ').at(-1)!);
+    conditions.push(`not __fish_seen_subcommand_from ${names.join(' ')}`);
+  }
+  const condition = conditions.length === 0 ? '' : ` -n '${conditions.join('; and ')}'`;
+  const start = `complete -c runyard${condition} -a`;
+  const asked = kind === undefined ? '' : `${start} '(__runyard_ask ${kind})'\n`;
+  return `${start} '${words.join(' ')}'\n${asked}`;
+}
 
 function isBelow(other: string, path: string): boolean {
   const words = other.split(' ').filter(Boolean);
