@@ -35,9 +35,7 @@ test('a run that is aborted before its assignment is sent is not started', async
   const slave = await yard.welcomed('s1');
   const id = await yard.run();
   await settled();
-  const at = yard.clock.wall();
-  const abort = { type: 'abort.requested', at, by: 'me', why: '' } as const;
-  await yard.yard.transact((tx) => void tx.run(id, abort, 'me'));
+  await yard.abort(id);
   await settled();
   ready();
   await settled();

@@ -31,9 +31,7 @@ test('an attempt that is to stop is named in the welcome, one that is over is to
   slave.send({ type: 'accept', ...first }, { type: 'accept', ...second });
   slave.send(finishedMessage(second));
   await settled();
-  const at = yard.clock.wall();
-  const abort = { type: 'abort.requested', at, by: 'me', why: '' } as const;
-  await yard.yard.transact((tx) => void tx.run(stopping, abort, 'me'));
+  await yard.abort(stopping);
   await settled();
   expect(slave.all('stop')).toEqual([{ type: 'stop', runId: stopping, attempt: 1 }]);
   slave.close();

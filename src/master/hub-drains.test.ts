@@ -26,9 +26,7 @@ test('a grant is on its way to a slave of 1.0, even when its run is aborted mean
   const yard = await openYard();
   const id = await yard.run();
   const slave = await yard.welcomed('s1');
-  const at = yard.clock.wall();
-  const abort = { type: 'abort.requested', at, by: 'me', why: 'no need' } as const;
-  await yard.yard.transact((tx) => void tx.run(id, abort, 'me'));
+  await yard.abort(id, 'no need');
   const settledBy = await drainOf(yard);
   expect(settledBy.over).toBe(false);
   slave.send({ type: 'progress', ...slave.claim(), phase: 'stopping' });

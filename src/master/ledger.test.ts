@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { finishedMessage, me, openYard, settled } from '../../test/kit/yard.ts';
+import { finishedMessage, openYard, settled } from '../../test/kit/yard.ts';
 import { runMachine } from '../machines/run.ts';
 import type { RunContext, RunEvent, RunInput } from '../machines/run-context.ts';
 import { runTable } from './ledger.ts';
@@ -47,9 +47,7 @@ test('a run is the fold of its history, which is gapless, after losses, retries 
   first.send({ type: 'goodbye', reason: 'reboot' });
   await settled();
   await yard.welcomed('s2', { slots: 3 });
-  const at = yard.clock.wall();
-  const abort = { type: 'abort.requested', at, by: 'me', why: 'enough' } as const;
-  await yard.yard.transact((tx) => void tx.run(ids[2]!, abort, 'me'));
+  await yard.abort(ids[2]!, 'enough');
   await yard.pass(60_000, 10_000);
 
   const { retries, retry, timeoutMs, queueTimeoutMs, graceMs, lostMax } = runRequest.parse(request);
@@ -196,9 +194,7 @@ test('a decision that throws changes nothing', async () => {
     });
   await expect(broken()).rejects.toThrow('a bug');
   // Half of it is in memory: this master ends, and a restart knows nothing of it.
-  const abort = { type: 'abort.requested', at, by: me.name, why: '' } as const;
-  const later = yard.yard.transact((tx) => void tx.run(id, abort, 'me'));
-  await expect(later).rejects.toThrow(/^master.stopped/);
+  await expect(yard.abort(id)).rejects.toThrow(/^master.stopped/);
   const again = await openYard({ memory: yard.memory, clock: yard.clock });
   expect((await again.at(id)).state).toBe('PENDING.queued');
 });

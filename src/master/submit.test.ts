@@ -108,8 +108,7 @@ test('a key of a submit that was refused can be used again', async () => {
 test('what waits for a run of its job that is aborted at its submission is aborted too', async () => {
   const yard = await openYard();
   const bad = await yard.run();
-  const abort = { type: 'abort.requested', at: 0, by: 'me', why: '' } as const;
-  await yard.yard.transact((tx) => void tx.run(bad, abort, 'me'));
+  await yard.abort(bad);
   const runs = parse({ argv: ['true'], after: [bad] }, { argv: ['true'], after: ['first'] });
   const createdAt = yard.clock.wall();
   await yard.submit(runs, me, {

@@ -119,6 +119,11 @@ export async function openYard(
       return slave;
     },
     at: async (id: string) => (await yard.ledger.findRun(id))!,
+    /** Aborts a run, as somebody who asks for that does. */
+    async abort(id: string, why = ''): Promise<void> {
+      const abort = { type: 'abort.requested', at: clock.wall(), by: me.name, why } as const;
+      await yard.transact((tx) => void tx.run(id, abort, me.name));
+    },
     /** Moves time on in steps short enough for what is due to be decided and saved in between. */
     async pass(ms: number, stepMs = 1_000) {
       for (let rest = ms; rest > 0; rest -= stepMs) {
