@@ -1,108 +1,39 @@
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createHash } from 'node:crypto';
-import { pid } from 'node:process';
-import { ClassicLevel } from 'classic-level';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { me, startCluster } from '../../../test/kit/cluster.ts';
-import { until } from '../../../test/kit/until.ts';
-import { systemClock } from '../../base/clock.ts';
-import { systemRandom } from '../../base/random.ts';
-import { runRequest } from '../../protocol/run.ts';
-import { keys, pack, unpack } from '../records.ts';
-import type { EventRecord, JobRecord, RunOrigin, RunRecord, SlaveRecord } from '../records.ts';
-import { packEvents, packRun, unpackEvents, unpackOrigin, unpackRun } from '../rows.ts';
+import { describe, expect, test } from 'vitest';
 import { artifactKey, outputKey } from '../outputs.ts';
+import { keys, pack } from '../records.ts';
 import { linkKey } from '../store/chain.ts';
-import { openAt, treeOf } from '../store/level-fixture.ts';
-import type { Op, StateStore } from '../store/port.ts';
+import { openAt } from '../store/level-fixture.ts';
 import { bundleKey } from '../submit.ts';
+import {
+  appended,
+  blob,
+  changeRun,
+  context,
+  copied,
+  del,
+  doubled,
+  dropFirstEvents,
+  events,
+  exchange,
+  file,
+  happened,
+  job,
+  misplaced,
+  moved,
+  overwrite,
+  place,
+  put,
+  raw,
+  relabelled,
+  run,
+  slave,
+  withArtifact,
+  write,
+} from './damage-fixture.ts';
 import { HINTS, formatFinding } from './finding.ts';
-import type { Finding } from './finding.ts';
-import { checkState } from './fsck.ts';
-
-/** A state with runs in every kind of standing; made once, damaged in copies. */
-let pristine: string;
-let state: string;
-/** One finished run with output, one tried thrice, one of a job, one that runs, one that waits. */
-const ids = { plain: '', retried: '', inJob: '', onSlave: '', waiting: '', job: '' };
-const BUNDLE = Buffer.from('what a bundle would be');
-const bundle = `fs-${createHash('sha256').update(BUNDLE).digest('hex')}`;
-
-beforeAll(async () => {
-  pristine = mkdtempSync(join(tmpdir(), 'runyard-fsck-test-'));
-  const cluster = await startCluster();
-  try {
-    await cluster.startSlave('s1');
-    const { service, credentials } = cluster.master;
-    const submit = async (request: object) => (await cluster.submit(request))[0]!;
-    ids.plain = await submit({ argv: ['sh', '-c', 'echo out; echo err >&2'], key: 'once' });
-    const retry = { backoffMs: 1, backoffMaxMs: 2 };
-    ids.retried = await submit({ argv: ['false'], retries: 2, retry });
-    const runs = [
-      { name: 'a', argv: ['true'] },
-      { name: 'b', argv: ['false'], after: ['a'] },
-      { name: 'c', argv: ['true'], after: ['b', 'a'] },
-    ].map((run) => runRequest.parse(run));
-    const job = await service.submitJob({ name: 'j', runs }, me);
-    ids.job = job.jobId;
-    ids.inJob = job.runs[1]!;
-    for (const id of [ids.plain, ids.retried, ...job.runs]) await cluster.done(id);
-    ids.onSlave = await submit({ argv: ['sleep', '60'] });
-    await until(async () => (await service.getRun(ids.onSlave)).substate === 'executing');
-    const held = await submit({ argv: ['true'], held: true, after: [ids.onSlave] });
-    await service.releaseRun(held, me);
-    await submit({ argv: ['true'], held: true, arch: 'aarch64' });
-    await credentials.create({ kind: 'user', name: 'ci', scopes: ['read'] });
-    await cluster.blobs.put(bundleKey(bundle), only(BUNDLE), { bytesMax: 1000 });
-    ids.waiting = await submit({ argv: ['true'], arch: 'aarch64', bundle });
-    await cluster.master.stop();
-    cpSync(join(cluster.root, 'state'), pristine, { recursive: true });
-    cpSync(join(cluster.root, 'blobs'), join(pristine, 'blobs'), { recursive: true });
-  } finally {
-    await cluster.stop();
-  }
-}, 60_000);
-afterAll(() => rmSync(pristine, { recursive: true, force: true }));
-
-beforeEach(() => {
-  state = mkdtempSync(join(tmpdir(), 'runyard-fsck-test-'));
-  cpSync(pristine, state, { recursive: true });
-});
-afterEach(() => rmSync(state, { recursive: true, force: true }));
-
-/** Looks at the state, which must not change by that. */
-async function check(more: { deep?: boolean; eventsMax?: number } = {}) {
-  const found: Finding[] = [];
-  const scratch = mkdtempSync(join(tmpdir(), 'runyard-fsck-scratch-'));
-  const before = treeOf(state);
-  try {
-    const ports = { clock: systemClock, random: systemRandom, pid, scratch };
-    const onFinding = (finding: Finding) => void found.push(finding);
-    const summary = await checkState({
-      directory: state,
-      deep: true,
-      onFinding,
-      ...ports,
-      ...more,
-    });
-    expect(readdirSync(scratch)).toEqual([]);
-    return { summary, found, codes: [...new Set(found.map(({ code }) => code))].toSorted() };
-  } finally {
-    expect(treeOf(state)).toEqual(before);
-    rmSync(scratch, { recursive: true });
-  }
-}
+import { bundle, check, ids, state } from './fsck-fixture.ts';
 
 test('a whole state has no findings, and not a byte of it is touched', async () => {
   const { summary, found } = await check();
@@ -272,211 +203,3 @@ describe('what is damaged is found and named, and nothing else', () => {
     expect((await check({ deep: false })).found).toEqual([]);
   });
 });
-
-async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
-}
-
-/** Changes the state as a master would that decides wrongly. */
-async function write(change: (store: StateStore) => Promise<readonly Op[]>): Promise<void> {
-  const { store, fence } = await openAt(state);
-  const result = await store.commit({ fence, ops: await change(store) });
-  expect(result.ok).toBe(true);
-  await store.close();
-}
-
-const put = (key: string, value: Uint8Array) => write(async () => [{ put: key, value }]);
-const del = (key: string) => write(async () => [{ del: key }]);
-
-async function readRun(
-  store: StateStore,
-  id: string,
-): Promise<{ run: RunRecord; origin: RunOrigin }> {
-  const origin = unpackOrigin((await store.get(keys.origin(id)))!.value);
-  return { run: unpackRun((await store.get(keys.done(id)))!.value, origin), origin };
-}
-
-async function changeRun(
-  store: StateStore,
-  id: string,
-  change: (run: RunRecord) => Partial<RunRecord>,
-): Promise<Op[]> {
-  const { run: before } = await readRun(store, id);
-  return [{ put: keys.done(id), value: packRun({ ...before, ...change(before) }) }];
-}
-
-const run = (change: Partial<RunRecord>) =>
-  write((store) => changeRun(store, ids.retried, () => change));
-const context = (change: Partial<RunRecord['context']>) =>
-  write((store) =>
-    changeRun(store, ids.retried, ({ context: old }) => ({ context: { ...old, ...change } })),
-  );
-
-function doubled(): Promise<void> {
-  return write(async (store) => {
-    const { run: whole } = await readRun(store, ids.retried);
-    return [{ put: keys.live(ids.retried), value: packRun(whole) }];
-  });
-}
-
-function misplaced(): Promise<void> {
-  return write(async (store) => {
-    const { run: whole } = await readRun(store, ids.retried);
-    return [
-      { put: keys.live(ids.retried), value: packRun(whole) },
-      { del: keys.done(ids.retried) },
-    ];
-  });
-}
-
-function copied(): Promise<void> {
-  return write(async (store) => {
-    const { run: other } = await readRun(store, ids.plain);
-    return [{ put: keys.done(ids.retried), value: packRun(other) }];
-  });
-}
-
-/** All pages of events; `change` makes each event of the retried run into another. */
-function changeEvents(change: (event: EventRecord) => EventRecord): Promise<void> {
-  return write(async (store) => {
-    const ops: Op[] = [];
-    for await (const { key, value } of store.scan({ gte: 'event/', lt: 'event0' })) {
-      ops.push({ put: key, value: packEvents(unpackEvents(value).map(change)) });
-    }
-    return ops;
-  });
-}
-
-const events = (change: (event: EventRecord) => EventRecord) =>
-  changeEvents((event) => (event.run === ids.retried ? change(event) : event));
-
-/** The last event of that type gets other contents. */
-function happened(type: string, change: object): Promise<void> {
-  return write(async (store) => {
-    for await (const { key, value } of store.scan({ gte: 'event/', lt: 'event0', reverse: true })) {
-      const page = unpackEvents(value);
-      const at = page.findLastIndex((one) => one.run === ids.retried && one.event.type === type);
-      if (at < 0) continue;
-      page[at] = { ...page[at]!, event: { ...page[at]!.event, ...change } };
-      return [{ put: key, value: packEvents(page) }];
-    }
-    throw new Error(`no ${type}`);
-  });
-}
-
-function relabelled(): Promise<void> {
-  return events((event) => ({ ...event, run: ids.plain }));
-}
-
-function dropFirstEvents(): Promise<void> {
-  return del(keys.events(1));
-}
-
-function appended(): Promise<void> {
-  return write(async (store) => {
-    const { run: whole } = await readRun(store, ids.retried);
-    let last = 0;
-    for await (const { value } of store.scan({
-      gte: 'event/',
-      lt: 'event0',
-      reverse: true,
-      limit: 1,
-    })) {
-      last = unpackEvents(value).at(-1)!.seq;
-    }
-    const event = { type: 'abort.requested', at: 1, by: 'me', why: '' };
-    const late = {
-      seq: last + 1,
-      run: whole.id,
-      n: whole.events.length + 1,
-      by: 'me',
-      state: 'ABORTED',
-      event,
-    };
-    return [{ put: keys.events(late.seq), value: packEvents([late]) }];
-  });
-}
-
-function moved(): Promise<void> {
-  return write(async (store) => {
-    for await (const { key, value } of store.scan({
-      gte: 'event/',
-      lt: 'event0',
-      reverse: true,
-      limit: 1,
-    })) {
-      const { seq } = unpackEvents(value)[0]!;
-      return [{ del: key }, { put: keys.events(seq + 5), value }];
-    }
-    throw new Error('no events');
-  });
-}
-
-/** A run that kept a file of one byte, in record and history. */
-async function withArtifact(content: string): Promise<void> {
-  const sha256 = createHash('sha256').update(content).digest('hex');
-  const artifacts = [{ name: 'report.txt', bytes: 1, sha256 }];
-  await changeEvents((event) =>
-    event.run === ids.plain && event.event.type === 'attempt.finished'
-      ? { ...event, event: { ...event.event, artifacts } }
-      : event,
-  );
-  await write((store) =>
-    changeRun(store, ids.plain, ({ context: old }) => ({ context: { ...old, artifacts } })),
-  );
-}
-
-const job = (change: (job: JobRecord) => Partial<JobRecord>) =>
-  write(async (store) => {
-    const before = unpack<JobRecord>((await store.get(keys.job(ids.job)))!.value);
-    return [{ put: keys.job(ids.job), value: pack({ ...before, ...change(before) }) }];
-  });
-
-const slave = (change: Partial<SlaveRecord>) =>
-  write(async (store) => {
-    const before = unpack<SlaveRecord>((await store.get(keys.slave('s1')))!.value);
-    return [{ put: keys.slave('s1'), value: pack({ ...before, ...change }) }];
-  });
-
-type Raw = ClassicLevel<string, Buffer>;
-
-/** Works on the database past the store. */
-async function raw(work: (level: Raw) => Promise<unknown>): Promise<void> {
-  const level: Raw = new ClassicLevel(join(state, 'db'), { valueEncoding: 'buffer' });
-  await level.open();
-  await work(level);
-  await level.close();
-}
-
-async function exchange(level: Raw): Promise<void> {
-  const [one, other] = [keys.origin(ids.retried), keys.done(ids.retried)];
-  const [a, b] = await level.getMany([one, other]);
-  await level.batch([
-    { type: 'put', key: one, value: b! },
-    { type: 'put', key: other, value: a! },
-  ]);
-}
-
-function file(part: string): string {
-  const db = join(state, 'db');
-  return join(
-    db,
-    readdirSync(db).find((name) => name.includes(part))!,
-  );
-}
-
-function blob(key: string): string {
-  return join(state, 'blobs', key);
-}
-
-function place(key: string, content: string): void {
-  mkdirSync(join(blob(key), '..'), { recursive: true });
-  writeFileSync(blob(key), content);
-}
-
-/** One byte, so that the file keeps its length. */
-function overwrite(path: string, at: number): void {
-  const bytes = readFileSync(path);
-  bytes[at] = bytes[at]! ^ 4;
-  writeFileSync(path, bytes);
-}
