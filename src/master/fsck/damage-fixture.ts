@@ -1,11 +1,10 @@
 /**
- * Ways to damage that state: as a master would that decides wrongly, past the store, and beside it.
+ * Ways to damage that state: as a master would that decides wrongly, and in its blobs.
  * The run is the one that was tried thrice, where nothing else is said.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ClassicLevel } from 'classic-level';
 import { expect } from 'vitest';
 import { keys, pack, unpack } from '../records.ts';
 import type { EventRecord, JobRecord, RunOrigin, RunRecord, SlaveRecord } from '../records.ts';
@@ -175,33 +174,6 @@ export const slave = (change: Partial<SlaveRecord>) =>
     return [{ put: keys.slave('s1'), value: pack({ ...before, ...change }) }];
   });
 
-type Raw = ClassicLevel<string, Buffer>;
-
-/** Works on the database past the store. */
-export async function raw(work: (level: Raw) => Promise<unknown>): Promise<void> {
-  const level: Raw = new ClassicLevel(join(state, 'db'), { valueEncoding: 'buffer' });
-  await level.open();
-  await work(level);
-  await level.close();
-}
-
-export async function exchange(level: Raw): Promise<void> {
-  const [one, other] = [keys.origin(ids.retried), keys.done(ids.retried)];
-  const [a, b] = await level.getMany([one, other]);
-  await level.batch([
-    { type: 'put', key: one, value: b! },
-    { type: 'put', key: other, value: a! },
-  ]);
-}
-
-export function file(part: string): string {
-  const db = join(state, 'db');
-  return join(
-    db,
-    readdirSync(db).find((name) => name.includes(part))!,
-  );
-}
-
 export function blob(key: string): string {
   return join(state, 'blobs', key);
 }
@@ -209,11 +181,4 @@ export function blob(key: string): string {
 export function place(key: string, content: string): void {
   mkdirSync(join(blob(key), '..'), { recursive: true });
   writeFileSync(blob(key), content);
-}
-
-/** One byte, so that the file keeps its length. */
-export function overwrite(path: string, at: number): void {
-  const bytes = readFileSync(path);
-  bytes[at] = bytes[at]! ^ 4;
-  writeFileSync(path, bytes);
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { artifactKey, outputKey } from '../outputs.ts';
 import { keys, pack } from '../records.ts';
 import { linkKey } from '../store/chain.ts';
+import { changeRaw, databaseFile, exchange, flip } from '../store/damage-fixture.ts';
 import { openAt } from '../store/level-fixture.ts';
 import { bundleKey } from '../submit.ts';
 import {
@@ -16,16 +17,12 @@ import {
   doubled,
   dropFirstEvents,
   events,
-  exchange,
-  file,
   happened,
   job,
   misplaced,
   moved,
-  overwrite,
   place,
   put,
-  raw,
   relabelled,
   run,
   slave,
@@ -73,12 +70,18 @@ const DAMAGES: [string, string, Damage][] = [
     'a byte of a table flipped',
     'store',
     () =>
-      raw(async (level) => level.compactRange('\0', '~')).then(() => overwrite(file('.ldb'), 200)),
+      changeRaw(state, async (level) => level.compactRange('\0', '~')).then(() =>
+        flip(databaseFile(state, '.ldb'), 200),
+      ),
   ],
-  ['a record in another’s place', 'history_orphan store', () => raw(exchange)],
-  ['the end of the log cut off', 'gap', () => truncateSync(file('.log'), 0)],
-  ['a link of the chain deleted', 'gap', () => raw((level) => level.del(linkKey(5)))],
-  ['the manifest deleted', 'store', () => rmSync(file('MANIFEST'))],
+  [
+    'a record in another’s place',
+    'history_orphan store',
+    () => exchange(state, keys.origin(ids.retried), keys.done(ids.retried)),
+  ],
+  ['the end of the log cut off', 'gap', () => truncateSync(databaseFile(state, '.log'), 0)],
+  ['a link of the chain deleted', 'gap', () => changeRaw(state, (level) => level.del(linkKey(5)))],
+  ['the manifest deleted', 'store', () => rmSync(databaseFile(state, 'MANIFEST'))],
   ['an origin deleted', 'origin_missing', () => del(keys.origin(ids.retried))],
   ['a snapshot deleted', 'history_orphan run_missing', () => del(keys.done(ids.retried))],
   ['a run live and done', 'run_twice', doubled],
@@ -125,7 +128,7 @@ const DAMAGES: [string, string, Damage][] = [
   [
     'an output overwritten',
     'output_digest',
-    () => overwrite(blob(outputKey(ids.plain, 1, 'stderr')), 0),
+    () => flip(blob(outputKey(ids.plain, 1, 'stderr')), 0),
   ],
   ['an artifact missing', 'artifact_missing', () => withArtifact('x')],
   [
@@ -134,7 +137,7 @@ const DAMAGES: [string, string, Damage][] = [
     () => withArtifact('y').then(() => place(artifactKey(ids.plain, 1, 'report.txt'), 'x')),
   ],
   ['a bundle removed', 'bundle_missing', () => rmSync(blob(bundleKey(bundle)))],
-  ['a bundle overwritten', 'bundle_digest', () => overwrite(blob(bundleKey(bundle)), 0)],
+  ['a bundle overwritten', 'bundle_digest', () => flip(blob(bundleKey(bundle)), 0)],
   ['a job deleted', 'job_missing', () => del(keys.job(ids.job))],
   [
     'a job that counts wrong',
@@ -199,7 +202,7 @@ describe('what is damaged is found and named, and nothing else', () => {
   });
 
   test('bytes that changed are not looked for where only lengths are asked for', async () => {
-    overwrite(blob(outputKey(ids.plain, 1, 'stderr')), 0);
+    flip(blob(outputKey(ids.plain, 1, 'stderr')), 0);
     expect((await check({ deep: false })).found).toEqual([]);
   });
 });

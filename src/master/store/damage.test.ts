@@ -1,22 +1,12 @@
-import {
-  closeSync,
-  cpSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ClassicLevel } from 'classic-level';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { isYardError } from '../../base/errors.ts';
 import { seededRandom } from '../../base/random.ts';
 import { linkKey } from './chain.ts';
+import { changeRaw, databaseFile, exchange, flip } from './damage-fixture.ts';
+import type { Raw } from './damage-fixture.ts';
 import { checkAt, contentOf, openAt, optionsOf, treeOf } from './level-fixture.ts';
 import { makeLevelStore } from './level.ts';
 import { checksum, makeRecordWriter, openRecord } from './record.ts';
@@ -76,7 +66,7 @@ describe('a damaged store is refused by name, and no byte of it is touched', () 
     ['the whole database deleted', 'store.corrupt', () => rmSync(db(), { recursive: true })],
     ['all files of the database deleted', 'store.corrupt', emptyDatabase],
     ['a file in the place of the database', 'store.corrupt', fileAsDatabase],
-    ['two records exchanged', 'store.corrupt', () => raw(exchange)],
+    ['two records exchanged', 'store.corrupt', () => exchange(state, 'run/b1-1', 'run/b1-2')],
     ['a record of another commit', 'store.corrupt', () => raw(makeNewer)],
     ['a link deleted from the middle', 'store.gap', () => raw((level) => level.del(linkKey(90)))],
     ['the first link deleted', 'store.gap', () => raw((level) => level.del(linkKey(1)))],
@@ -172,41 +162,8 @@ function db(): string {
   return join(state, 'db');
 }
 
-/** The first file of the database whose name holds `part`. */
-function file(part: string): string {
-  return join(
-    db(),
-    readdirSync(db()).find((name) => name.includes(part))!,
-  );
-}
-
-/** `at`: a byte, from the end if negative; below one, a part of the file. */
-function flip(path: string, at: number): void {
-  const bytes = readFileSync(path);
-  const scaled = Math.abs(at) < 1 ? Math.floor(at * bytes.length) : at;
-  const position = scaled < 0 ? bytes.length + scaled : scaled;
-  const descriptor = openSync(path, 'r+');
-  writeSync(descriptor, Uint8Array.of(bytes[position]! ^ 4), 0, 1, position);
-  closeSync(descriptor);
-}
-
-type Raw = ClassicLevel<string, Buffer>;
-
-/** Works on the database past the store. */
-async function raw(work: (level: Raw) => Promise<unknown>): Promise<void> {
-  const level: Raw = new ClassicLevel(db(), { valueEncoding: 'buffer' });
-  await level.open();
-  await work(level);
-  await level.close();
-}
-
-async function exchange(level: Raw): Promise<void> {
-  const [one, other] = await level.getMany(['run/b1-1', 'run/b1-2']);
-  await level.batch([
-    { type: 'put', key: 'run/b1-1', value: other! },
-    { type: 'put', key: 'run/b1-2', value: one! },
-  ]);
-}
+const file = (part: string) => databaseFile(state, part);
+const raw = (work: (level: Raw) => Promise<unknown>) => changeRaw(state, work);
 
 async function makeNewer(level: Raw): Promise<void> {
   const key = 'run/b1-1';

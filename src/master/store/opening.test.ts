@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ClassicLevel } from 'classic-level';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { linkKey } from './chain.ts';
+import { changeRaw } from './damage-fixture.ts';
 import { pathsOf } from './directory.ts';
 import { checkAt, contentOf, openAt, optionsOf, treeOf } from './level-fixture.ts';
 import { makeLevelStore } from './level.ts';
@@ -47,7 +47,7 @@ describe('a first start', () => {
       rmSync(join(state, 'db'), { recursive: true, force: true });
       rmSync(join(state, 'witness'), { force: true });
       writeFileSync(join(state, 'RUNYARD'), JSON.stringify({ ...marker, creating: true }));
-      if (remains.includes('db')) await changeRaw(async () => {});
+      if (remains.includes('db')) await changeRaw(state, async () => {});
       if (remains.includes('witness')) writeFileSync(join(state, 'witness'), '');
       if (remains.length === 0) mkdirSync(join(state, 'db'));
       const { store } = await openAt(state);
@@ -155,7 +155,7 @@ test('the oldest links of the chain are pruned, and a hole is still found', asyn
     await again.store.commit({ fence: again.fence, ops: [put('k', '')] });
   await again.store.close();
   expect(await linksKept()).toEqual({ first: 3073, last: 3202 });
-  await changeRaw((level) => level.del(linkKey(3073)));
+  await changeRaw(state, (level) => level.del(linkKey(3073)));
   await expectRefusal('store.gap');
 });
 
@@ -172,10 +172,10 @@ test('of a database that is very large the chain alone is checked at the start',
     last: { lastRev: 21 },
     entries: 20,
   });
-  await changeRaw((level) => level.put('k7', Buffer.from('no record of ours')));
+  await changeRaw(state, (level) => level.put('k7', Buffer.from('no record of ours')));
   expect(await tryOut(paths, { whole: false })).toMatchObject({ entries: 0 });
   await expect(tryOut(paths, { whole: true })).rejects.toMatchObject({ code: 'store.corrupt' });
-  await changeRaw((level) => level.del(linkKey(9)));
+  await changeRaw(state, (level) => level.del(linkKey(9)));
   await expect(tryOut(paths, { whole: false })).rejects.toMatchObject({ code: 'store.gap' });
 });
 
@@ -193,20 +193,10 @@ async function expectRefusal(code: string): Promise<Error> {
   return thrown as Error;
 }
 
-type Raw = ClassicLevel<string, Buffer>;
-
-/** Works on the database past the store. */
-async function changeRaw(work: (level: Raw) => Promise<unknown>): Promise<void> {
-  const level: Raw = new ClassicLevel(join(state, 'db'), { valueEncoding: 'buffer' });
-  await level.open();
-  await work(level);
-  await level.close();
-}
-
 /** The groups whose links are there. */
 async function linksKept(): Promise<{ first: number; last: number }> {
   let groups: number[] = [];
-  await changeRaw(async (level) => {
+  await changeRaw(state, async (level) => {
     const keys = await level.keys({ gte: linkKey(0), lt: linkKey(1e9) }).all();
     groups = keys.map((key) => Number(key.slice(2)));
   });
