@@ -1,8 +1,11 @@
 import { manualClock } from '../base/clock.ts';
-import type { RunStatus } from '../protocol/run.ts';
+import type { RunRequestInput, RunStatus } from '../protocol/run.ts';
 import type { Client } from './client.ts';
 import type { CliHost, StopSignal } from './host.ts';
 import { runyard } from './program.ts';
+
+/** Of every run here. */
+export const ID = '1m7ybe7dfmc6ysjt';
 
 /** A host whose screen can be read, and whose master is what a test says that it answers. */
 export function fakeHost(client: Partial<Client> = {}, given: Partial<CliHost> = {}) {
@@ -54,9 +57,17 @@ function answering(client: Partial<Client>): Client {
   });
 }
 
+/** Takes every request, and notes it. */
+export function keepIn(requests: RunRequestInput[]): Client['submit'] {
+  return async (request) => {
+    requests.push(request);
+    return { runId: ID, created: true };
+  };
+}
+
 export function aRun(given: Partial<RunStatus> = {}): RunStatus {
   return {
-    runId: '1m7ybe7dfmc6ysjt',
+    runId: ID,
     state: 'COMPLETE',
     exitCode: 0,
     reason: 'exited 0',
