@@ -218,6 +218,7 @@ function runAnswers(asked: Asked[], note: Note) {
 type BlobCalls = Pick<
   MasterService,
   | 'openOutput'
+  | 'outputTimes'
   | 'openArtifact'
   | 'appendOutput'
   | 'putArtifact'
@@ -240,6 +241,7 @@ function blobAnswers(asked: Asked[], note: Note): BlobCalls {
       asked.push(['openOutput', id, stream, options]);
       return outputOf('0123456789');
     },
+    outputTimes: note('outputTimes', { marks: [[0, 1_000]] }),
     async openArtifact(...args) {
       asked.push(['openArtifact', ...args]);
       return { body: Readable.from(['<script>']), bytes: 8 };

@@ -98,6 +98,12 @@ test.each<[string, (client: Client) => Promise<unknown>, unknown, unknown]>([
   ['openArtifact', (c) => textOf(c.openArtifact('r1', 'a/b ?')), '<script>', 'r1'],
   ['openOutput', (c) => textOf(c.followOutput('r1', 'stderr')), '0123456789', 'r1'],
   [
+    'outputTimes',
+    (c) => c.outputTimes('r1', 'stderr', { attempt: 2, from: 9 }),
+    { marks: [[0, 1_000]] },
+    'r1',
+  ],
+  [
     'takeMessage',
     (c) => c.sendMessage({ topic: 't' }),
     { runs: ['r1'], matched: ['rule 1'], discarded: [] },

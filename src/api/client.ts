@@ -4,6 +4,7 @@ import type {
   HistoryEvent,
   JobStatus,
   MessageOutcome,
+  OutputTimes,
   Scope,
   SlaveStatus,
   WhyAnswer,
@@ -101,6 +102,12 @@ function runCalls(ask: Ask) {
       const headers = { range: `bytes=-${bytes}` };
       return new Uint8Array(await (await ask.response('GET', path, { headers })).arrayBuffer());
     },
+    /** When its bytes from `from` on were written. */
+    outputTimes: (
+      id: string,
+      stream: Stream,
+      query: { attempt?: number | undefined; from?: number | undefined } = {},
+    ) => get<OutputTimes>(`${runPath(id)}/outputs/${stream}/times${queryOf(query)}`),
     openArtifact: (id: string, name: string, attempt?: number) => {
       const path = name.split('/').map(segment).join('/');
       return ask.bytes(`${runPath(id)}/artifacts/${path}${queryOf({ attempt })}`);

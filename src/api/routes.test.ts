@@ -187,6 +187,11 @@ const CASES: Record<string, Case> = {
     asked: ['openOutput', 'r1', 'combined', { ...outputOptions, attempt: 2 }],
     answer: '0123456789',
   },
+  'GET /api/runs/:id/outputs/:stream/times': {
+    path: '/api/runs/r1/outputs/combined/times?attempt=2&from=3',
+    asked: ['outputTimes', 'r1', 'combined', { attempt: 2, from: 3 }],
+    answer: { marks: [[0, 1_000]] },
+  },
   'GET /runs/:id/artifacts/*': {
     path: '/runs/r1/artifacts/logs/a%20b.txt',
     asked: ['openArtifact', 'r1', 'logs/a b.txt', undefined],

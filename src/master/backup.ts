@@ -1,6 +1,6 @@
 /**
- * A backup is a directory: `store`, the stream of the store; `blobs/`, all that is sealed;
- * `blobs.sha256`, their digests as sha256sum(1) writes them; `BACKUP`, what it is, written last.
+ * A backup is a directory: `store`, the stream of the store; `blobs/`, all that is sealed, and the
+ * times of outputs; `blobs.sha256`, their digests as sha256sum(1) writes them; `BACKUP`, what it is, written last.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -19,8 +19,11 @@ import type { BackupManifest } from './store/port.ts';
 import { openReadOnly } from './store/read-only.ts';
 import { restoreStore } from './store/restoring.ts';
 import { readWitness } from './store/witness.ts';
+import { timesKey } from './times.ts';
 
 const FORMAT = 'runyard-backup-directory';
+/** Times are never sealed. */
+const TIMES_PART = `${timesKey('')}.part`;
 const HINT = 'take another backup';
 
 export interface BackupSummary extends BackupManifest {
@@ -139,7 +142,7 @@ async function copyBlobs(from: string, target: string): Promise<{ blobs: number;
   const list = await open(join(target, 'blobs.sha256'), 'wx', 0o600);
   const copied = { blobs: 0, bytes: 0 };
   try {
-    for await (const name of sealedBelow(from)) {
+    for await (const name of keptBelow(from)) {
       const { bytes, sha256 } = await copyFile(join(from, name), join(target, 'blobs', name));
       await list.write(`${sha256}  blobs/${name}\n`);
       copied.blobs++;
@@ -152,14 +155,14 @@ async function copyBlobs(from: string, target: string): Promise<{ blobs: number;
   return copied;
 }
 
-/** Names of all that is sealed; what still grows is sent again by who wrote it. */
-async function* sealedBelow(root: string, below = ''): AsyncGenerator<string> {
+/** What still grows is sent again by who wrote it; when it came is known here alone. */
+async function* keptBelow(root: string, below = ''): AsyncGenerator<string> {
   const found = (await ifThere(readdir(join(root, below), { withFileTypes: true }))) ?? [];
   for (const entry of found.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const name = below === '' ? entry.name : `${below}/${entry.name}`;
     if (entry.name.startsWith('~')) continue;
-    if (entry.isDirectory()) yield* sealedBelow(root, name);
-    else if (!entry.name.endsWith('.part')) yield name;
+    if (entry.isDirectory()) yield* keptBelow(root, name);
+    else if (!entry.name.endsWith('.part') || entry.name.endsWith(TIMES_PART)) yield name;
   }
 }
 

@@ -82,6 +82,7 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
     clock,
     log,
     findRun: (runId) => yard.ledger.findRun(runId),
+    historyOf,
     untilEvent: (runId, signal) => yard.untilEvent(runId, signal),
   });
   const { openAccess, allowGitFile, baseUrl } = ports;

@@ -27,6 +27,7 @@ async function open() {
       clock: systemClock,
       log: silentLog,
       findRun: async () => undefined,
+      historyOf: async () => [],
       untilEvent: async () => {},
     }),
   };

@@ -9,12 +9,15 @@ import type { Clock } from '../base/clock.ts';
 import { YardError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { isDone } from '../protocol/run.ts';
-import { STREAMS } from '../protocol/outputs.ts';
+import type { OutputFacts } from '../protocol/run.ts';
+import { INLINE_BYTES_MAX, STREAMS } from '../protocol/outputs.ts';
 import type { Stream } from '../protocol/outputs.ts';
 import type { FinishedReport } from '../protocol/to-master.ts';
 import type { OpenedOutput, OutputRange } from '../protocol/service.ts';
-import type { RunRecord } from './records.ts';
+import type { EventRecord, RunRecord } from './records.ts';
 import type { BlobStore } from './store/port.ts';
+import type { Mark } from './time-marks.ts';
+import { makeTimes } from './times.ts';
 
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
@@ -22,6 +25,16 @@ export interface OutputKeeper {
   /** undefined: nothing to do, so the report can be decided on at once. */
   keep: (report: FinishedReport) => Promise<void> | undefined;
   sizesOf: (runId: string, attempt: number) => Promise<Record<string, number>>;
+  append: (
+    at: { runId: string; attempt: number; stream: Stream; offset: number },
+    bytes: Uint8Array,
+  ) => Promise<{ size: number }>;
+  /** When the bytes from `from` on came. */
+  times: (
+    run: RunRecord,
+    stream: Stream,
+    options: { attempt?: number | undefined; from?: number | undefined },
+  ) => Promise<readonly Mark[]>;
   open: (
     run: RunRecord,
     stream: Stream,
@@ -46,11 +59,15 @@ export interface OutputKeeperPorts {
   log: Log;
   /** The latest durable record of a run, or undefined. */
   findRun: (runId: string) => Promise<RunRecord | undefined>;
+  historyOf: (run: RunRecord) => Promise<EventRecord[]>;
   untilEvent: (runId: string, signal: AbortSignal) => Promise<void>;
 }
 
 export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
   const { blobs, clock, log, findRun, untilEvent } = ports;
+  const { find, inlineAt } = makeLookup(ports);
+  const times = makeTimes(ports);
+
   async function seal(report: FinishedReport): Promise<void> {
     const { runId, attempt, outputs, inline } = report;
     for (const stream of STREAMS) {
@@ -64,6 +81,7 @@ export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
           throw new YardError('blob.digest', `${stream} of run ${runId} is not what was promised`);
         }
         await blobs.seal(key, { bytes: facts.bytes, sha256: facts.sha256 });
+        times.forget(key);
       } catch (error) {
         log.warn({ run: runId, stream, err: messageOf(error) }, 'cannot seal an output');
         // Other bytes than were promised: the slave is to send them again from the start.
@@ -104,20 +122,19 @@ export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
       }
       return sizes;
     },
+    append: ({ runId, attempt, stream, offset }, bytes) =>
+      times.append(outputKey(runId, attempt, stream), offset, bytes),
+    async times(run, stream, { attempt = run.context.attempt, from = 0 }) {
+      const { key, size } = await find(run, stream, attempt);
+      if (size === 0) return [];
+      const marks = await times.read(key, from);
+      if (marks.length > 0) return marks;
+      const at = await inlineAt(run, attempt);
+      return at === undefined ? [] : [[0, at]];
+    },
     async open(run, stream, { attempt = run.context.attempt, range, follow }, signal) {
-      const key = outputKey(run.id, attempt, stream);
-      const isLatest = attempt === run.context.attempt;
-      const isOver = isDone(run.state) || !isLatest;
-      if (attempt < 0 || attempt > run.context.attempt) {
-        throw new YardError('output.unknown', `run ${run.id} has no attempt ${attempt}`);
-      }
-      const facts = isLatest ? run.context.outputs?.[stream] : undefined;
-      if (facts) {
-        const held = facts.bytes === 0 ? { bytes: 0 } : await blobs.stat(key);
-        if (!held) throw new YardError('output.expired', `${stream} of run ${run.id} was removed`);
-        return openComplete(key, facts, range);
-      }
-      const size = (await blobs.stat(key))?.bytes ?? 0;
+      const { key, facts, size, isOver } = await find(run, stream, attempt);
+      if (facts) return openComplete(key, facts, range);
       // Who follows may begin where nothing is yet.
       const isAtEnd = follow && !isOver && range?.from === size;
       const { from, to } = isAtEnd ? { from: size, to: size } : resolve(range, size);
@@ -178,6 +195,38 @@ export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
       given.abort();
     }
   }
+}
+
+/** What is known of an output. */
+function makeLookup({ blobs, historyOf }: OutputKeeperPorts) {
+  /** Rejects where there is no such output, or none any more. */
+  async function find(run: RunRecord, stream: Stream, attempt: number) {
+    const isLatest = attempt === run.context.attempt;
+    if (attempt < 0 || attempt > run.context.attempt) {
+      throw new YardError('output.unknown', `run ${run.id} has no attempt ${attempt}`);
+    }
+    const key = outputKey(run.id, attempt, stream);
+    const facts = isLatest ? run.context.outputs?.[stream] : undefined;
+    const held = facts?.bytes === 0 ? { bytes: 0 } : await blobs.stat(key);
+    if (facts && !held) {
+      throw new YardError('output.expired', `${stream} of run ${run.id} was removed`);
+    }
+    const isOver = isDone(run.state) || !isLatest;
+    return { key, facts, size: held?.bytes ?? 0, isOver };
+  }
+
+  /** When the outputs of an attempt came with its report; undefined: they came before it. */
+  async function inlineAt(run: RunRecord, attempt: number): Promise<number | undefined> {
+    const ends = (await historyOf(run)).map(({ event }) => event);
+    const end = ends.find((one) => one.type === 'attempt.finished' && one['attempt'] === attempt);
+    const outputs = end?.['outputs'] as OutputFacts | undefined;
+    if (!end || !outputs) return undefined;
+    // The report does not say so for good: they are few enough, and no append was noted.
+    const bytes = STREAMS.reduce((sum, stream) => sum + outputs[stream].bytes, 0);
+    return bytes <= INLINE_BYTES_MAX ? end.at : undefined;
+  }
+
+  return { find, inlineAt };
 }
 
 interface Followed {

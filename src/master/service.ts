@@ -10,7 +10,7 @@ import type { RunRequest, RunStatus } from '../protocol/run.ts';
 import type { Archive } from './archive.ts';
 import type { Credentials } from './credentials.ts';
 import type { MessageTaker } from './messages.ts';
-import { artifactKey, outputKey } from './outputs.ts';
+import { artifactKey } from './outputs.ts';
 import type { OutputKeeper } from './outputs.ts';
 import type { RunRecord } from './records.ts';
 import { historyOf, jobStatusOf, slaveStatusOf, statusOf } from './status.ts';
@@ -287,6 +287,11 @@ function blobRoutes({ yard, blobs, outputs }: ServicePorts) {
       if (!run) throw new YardError('output.unknown', `no run ${quote(runId)}`);
       return outputs.open(run, stream, options, signal);
     },
+    async outputTimes(...[runId, stream, options]: Parameters<MasterService['outputTimes']>) {
+      const run = await yard.ledger.findRun(runId);
+      if (!run) throw new YardError('output.unknown', `no run ${quote(runId)}`);
+      return { marks: [...(await outputs.times(run, stream, options))] };
+    },
     async openArtifact(runId: string, name: string, attempt: number | undefined) {
       const run = await yard.ledger.findRun(runId);
       const known = run?.context.artifacts?.find((artifact) => artifact.name === name);
@@ -304,7 +309,7 @@ function blobRoutes({ yard, blobs, outputs }: ServicePorts) {
       by: Principal,
     ) {
       await checkClaim(at, by);
-      return blobs.append(outputKey(at.runId, at.attempt, at.stream), at.offset, bytes);
+      return outputs.append(at, bytes);
     },
     async putArtifact(
       at: Parameters<MasterService['putArtifact']>[0],

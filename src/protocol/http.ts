@@ -159,3 +159,9 @@ export const tokenBody = z.strictObject({
 export const enrolBody = z.strictObject({ name: idText });
 
 export const outputStream = z.enum(STREAMS);
+
+/** In order: from which byte on, and when it came in milliseconds since 1970, by the master's clock. */
+export const outputTimes = z.object({
+  marks: z.array(z.tuple([z.int().min(0), z.int()])),
+});
+export type OutputTimes = z.infer<typeof outputTimes>;

@@ -22,6 +22,7 @@ import type {
   HistoryEvent,
   JobStatus,
   MessageOutcome,
+  OutputTimes,
   RunQuery,
   Scope,
   SlaveStatus,
@@ -152,6 +153,15 @@ export interface MasterService extends Devtools {
     options: { attempt?: number | undefined; range?: OutputRange | undefined; follow: boolean },
     signal: AbortSignal,
   ) => Promise<OpenedOutput>;
+  /**
+   * When its bytes from `from` on came: in order, of all that can be read of it by now. Bytes before
+   * the first mark have no time that is known. What came with the report has that of its end.
+   */
+  outputTimes: (
+    runId: string,
+    stream: Stream,
+    options: { attempt?: number | undefined; from?: number | undefined },
+  ) => Promise<OutputTimes>;
   openArtifact: (
     runId: string,
     name: string,

@@ -105,13 +105,13 @@ export function makeSimBlobs(options: SimBlobsOptions): BlobStore {
       const size = blob.bytes.length;
       if (offset > size) throw new YardError('output.offset', `${offset} is past the end, ${size}`);
       const fresh = given.subarray(Math.min(given.length, size - offset));
-      if (fresh.length === 0) return { size };
+      if (fresh.length === 0) return { size, from: size };
       if (blob.sealed) throw new YardError('output.closed', `${key} is complete`);
       options.onAppend?.(key, offset, given, size);
       blob.bytes = Buffer.concat([blob.bytes, fresh]);
       blobs.all.set(key, blob);
       wake(key);
-      return { size: blob.bytes.length };
+      return { size: blob.bytes.length, from: size };
     },
     async seal(key, manifest) {
       await wait(disk.syncUs());

@@ -3,6 +3,7 @@ import type { BuggifySite } from '../../src/base/buggify.ts';
 import type { Log } from '../../src/base/log.ts';
 import { isYardError } from '../../src/base/errors.ts';
 import { openMaster } from '../../src/master/master.ts';
+import { timesKey } from '../../src/master/times.ts';
 import type { Master, MasterPorts } from '../../src/master/master.ts';
 import { toMaster } from '../../src/protocol/to-master.ts';
 import type { ToMaster } from '../../src/protocol/to-master.ts';
@@ -97,7 +98,7 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
     });
     const opening = openMaster({
       store,
-      blobs: makeSimBlobs({ blobs, disk, kernel, life: mine, onAppend: ports.onAppend }),
+      blobs: makeSimBlobs({ blobs, disk, kernel, life: mine, onAppend: noteAppend }),
       clock,
       random: chance.random,
       log,
@@ -116,6 +117,11 @@ export function makeSimMaster(ports: SimMasterPorts): SimMaster {
         ports.onOver(error.message);
       },
     );
+  }
+
+  /** Of what tasks wrote: when it came is the master's own. */
+  function noteAppend(...[key, ...rest]: Parameters<typeof ports.onAppend>): void {
+    if (!key.endsWith(timesKey(''))) ports.onAppend(key, ...rest);
   }
 
   function serve(opened: Master, mine: Life): void {

@@ -2,7 +2,8 @@
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { YardError } from '../../base/errors.ts';
-import { outputStream } from '../../protocol/http.ts';
+import { outputStream, outputTimes } from '../../protocol/http.ts';
+import type { Stream } from '../../protocol/outputs.ts';
 import type { OutputRange } from '../../protocol/service.ts';
 import type { Call, Route } from '../route.ts';
 import { SAFE_HEADERS, artifactNameOf, idParam, paramsOf, queryOf, sendBytes } from '../route.ts';
@@ -11,19 +12,24 @@ const attempt = z.coerce.number().int().positive().optional();
 const artifactQuery = z.object({ attempt });
 const outputQuery = z.object({ attempt, follow: z.enum(['0', '1', 'true', 'false']).default('0') });
 
+const timesQuery = z.object({ attempt, from: z.coerce.number().int().min(0).optional() });
+
+function streamOf({ request }: Call): Stream {
+  const { stream } = request.params as { stream: string };
+  const parsed = outputStream.safeParse(stream);
+  if (parsed.success) return parsed.data;
+  throw new YardError('output.unknown', 'outputs are stdout, stderr and combined');
+}
+
 async function sendOutput(call: Call): Promise<FastifyReply> {
   const { request, reply, service, signal } = call;
   const { id } = paramsOf(call, idParam);
-  const { stream: name } = request.params as { stream: string };
-  const stream = outputStream.safeParse(name);
-  if (!stream.success) {
-    throw new YardError('output.unknown', 'outputs are stdout, stderr and combined');
-  }
+  const stream = streamOf(call);
   const query = queryOf(call, outputQuery);
   const follow = (query.follow === '1' || query.follow === 'true') && request.method !== 'HEAD';
   const range = rangeOf(request.headers.range);
   const options = { attempt: query.attempt, range, follow };
-  const output = await service.openOutput(id, stream.data, options, signal);
+  const output = await service.openOutput(id, stream, options, signal);
   void reply
     .headers(SAFE_HEADERS)
     .header('content-type', 'text/plain; charset=utf-8')
@@ -75,8 +81,21 @@ async function sendArtifact(call: Call): Promise<FastifyReply> {
   return sendBytes(call, body, bytes);
 }
 
+const times: Route = {
+  method: 'GET',
+  path: '/api/runs/:id/outputs/:stream/times',
+  scope: 'read',
+  summary: 'When each part of it was written, by the clock of the master.',
+  query: timesQuery,
+  answer: outputTimes,
+  handle(call) {
+    const { id } = paramsOf(call, idParam);
+    return call.service.outputTimes(id, streamOf(call), queryOf(call, timesQuery));
+  },
+};
+
 /** Statuses refer to outputs by the shorter path. */
-export const outputs: Route[] = ['', '/api'].flatMap((prefix): Route[] => [
+const bytes = ['', '/api'].flatMap((prefix): Route[] => [
   {
     method: 'GET',
     path: `${prefix}/runs/:id/outputs/:stream`,
@@ -96,3 +115,5 @@ export const outputs: Route[] = ['', '/api'].flatMap((prefix): Route[] => [
     handle: sendArtifact,
   },
 ]);
+
+export const outputs: Route[] = [...bytes, times];

@@ -16,7 +16,7 @@ export interface Growing {
     paths: BlobPaths,
     offset: number,
     bytes: Uint8Array,
-  ) => Promise<{ size: number; hasGrown: boolean }>;
+  ) => Promise<{ size: number; from: number }>;
   seal: (key: Key, paths: BlobPaths, manifest: BlobManifest) => Promise<void>;
 }
 
@@ -49,10 +49,11 @@ export function makeGrowing(files: OpenFiles, directories: Directories): Growing
     const openIt = () => openPart(key, paths, offset);
     return files.use(paths.part, openIt, async (file) => {
       if (offset > file.size) throw wrongOffset(key, file.size, offset);
-      const held = Math.min(file.size - offset, bytes.length);
+      const from = file.size;
+      const held = Math.min(from - offset, bytes.length);
       const count = (written: number) => void (file.size += written);
-      await writeAll(file.handle, bytes.subarray(held), file.size, count);
-      return { size: file.size, hasGrown: held < bytes.length };
+      await writeAll(file.handle, bytes.subarray(held), from, count);
+      return { size: file.size, from };
     });
   }
 

@@ -22,8 +22,8 @@ describe('an open blob', () => {
   test('holds what was appended, at the offsets that append gave', async () => {
     const { blobs, directory } = await setUp();
 
-    expect(await blobs.append(KEY, 0, bytes('one '))).toEqual({ size: 4 });
-    expect(await blobs.append(KEY, 4, bytes('two'))).toEqual({ size: 7 });
+    expect(await blobs.append(KEY, 0, bytes('one '))).toEqual({ size: 4, from: 0 });
+    expect(await blobs.append(KEY, 4, bytes('two'))).toEqual({ size: 7, from: 4 });
 
     expect(await text(blobs, KEY)).toBe('one two');
     expect(await blobs.stat(KEY)).toEqual({ bytes: 7, sealed: false });
@@ -34,9 +34,9 @@ describe('an open blob', () => {
     const { blobs } = await setUp();
     await blobs.append(KEY, 0, bytes('abcdef'));
 
-    expect(await blobs.append(KEY, 2, bytes('cd'))).toEqual({ size: 6 });
-    expect(await blobs.append(KEY, 0, bytes('abcdef'))).toEqual({ size: 6 });
-    expect(await blobs.append(KEY, 4, bytes('efgh'))).toEqual({ size: 8 });
+    expect(await blobs.append(KEY, 2, bytes('cd'))).toEqual({ size: 6, from: 6 });
+    expect(await blobs.append(KEY, 0, bytes('abcdef'))).toEqual({ size: 6, from: 6 });
+    expect(await blobs.append(KEY, 4, bytes('efgh'))).toEqual({ size: 8, from: 6 });
 
     expect(await text(blobs, KEY)).toBe('abcdefgh');
   });
@@ -49,7 +49,7 @@ describe('an open blob', () => {
       code: 'output.offset',
       what: 'expected 4, got 9',
     });
-    expect(await blobs.append(KEY, 4, bytes('e'))).toEqual({ size: 5 });
+    expect(await blobs.append(KEY, 4, bytes('e'))).toEqual({ size: 5, from: 4 });
     expect(await text(blobs, KEY)).toBe('abcde');
   });
 
@@ -91,7 +91,7 @@ describe('an open blob', () => {
     // Nothing was closed: the first store is simply not used again.
     const again = await open(directory);
     expect(await again.stat(KEY)).toEqual({ bytes: 7, sealed: false });
-    expect(await again.append(KEY, 0, bytes('before after'))).toEqual({ size: 12 });
+    expect(await again.append(KEY, 0, bytes('before after'))).toEqual({ size: 12, from: 7 });
     await again.seal(KEY, manifestOf('before after'));
     expect(await text(again, KEY)).toBe('before after');
   });
@@ -165,7 +165,7 @@ describe('a sealed blob', () => {
     await expect(blobs.seal(KEY, manifestOf(other))).rejects.toMatchObject({
       code: 'output.digest',
     });
-    expect(await blobs.append(KEY, 3, bytes(' of it'))).toEqual({ size: 9 });
+    expect(await blobs.append(KEY, 3, bytes(' of it'))).toEqual({ size: 9, from: 3 });
     await blobs.seal(KEY, manifestOf('all of it'));
   });
 
@@ -248,7 +248,7 @@ describe('remove', () => {
     await blobs.remove('o/r10/1/stdout/none');
 
     expect(await filesBelow(directory)).toEqual(['o/r10/1/stdout.part']);
-    expect(await blobs.append('o/r1/1/stdout', 0, bytes('new'))).toEqual({ size: 3 });
+    expect(await blobs.append('o/r1/1/stdout', 0, bytes('new'))).toEqual({ size: 3, from: 0 });
     await blobs.seal('o/r1/1/stdout', manifestOf('new'));
   });
 

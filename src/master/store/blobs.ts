@@ -48,9 +48,9 @@ export async function makeBlobs({ directory }: { directory: string }): Promise<B
     putSmall: (key, bytes) => put(key, only(bytes), { bytesMax: bytes.length }),
     append: (key, offset, bytes) =>
       onKey(key, async (paths) => {
-        const { size, hasGrown } = await growing.append(key, paths, offset, bytes);
-        if (hasGrown) waiters.wake(key);
-        return { size };
+        const appended = await growing.append(key, paths, offset, bytes);
+        if (appended.from < appended.size) waiters.wake(key);
+        return appended;
       }),
     seal: (key, manifest) =>
       onKey(key, async (paths) => {

@@ -128,9 +128,10 @@ export interface BlobStore {
   ) => Promise<BlobManifest>;
   /**
    * Appends to an open blob. An offset past the end is `output.offset`; bytes that it already holds
-   * are skipped, so that a repeated call is no error. `output.closed` once sealed.
+   * are skipped, so that a repeated call is no error. `output.closed` once sealed. What is new of
+   * it begins at `from`, which is `size` where nothing is.
    */
-  append: (key: Key, offset: number, bytes: Uint8Array) => Promise<{ size: number }>;
+  append: (key: Key, offset: number, bytes: Uint8Array) => Promise<{ size: number; from: number }>;
   /**
    * Checks length and digest (`output.digest`), syncs to disk; nothing can be appended afterwards.
    * The same manifest again is fine.

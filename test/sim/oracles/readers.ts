@@ -115,7 +115,17 @@ export const readerOracles: MakeOracle = (sight) => {
     body.on('end', () => {
       const bytes = Buffer.concat(chunks);
       read.set(`${id}.${attempt}`, { bytes: bytes.length, sha256: digestOf(bytes) });
+      checkTimes(service, id, attempt).catch(ignore);
     });
+  }
+
+  async function checkTimes(service: MasterService, id: string, attempt: number): Promise<void> {
+    const { marks } = await service.outputTimes(id, 'combined', { attempt });
+    for (const [index, [offset, at]] of marks.entries()) {
+      const [before, atBefore] = marks[index - 1] ?? [-1, 0];
+      if (offset > before && at >= atBefore) continue;
+      report('S32', `byte ${offset} of run ${id} came at ${at}, byte ${before} at ${atBefore}`);
+    }
   }
 
   function followAll(service: MasterService, life: Life): void {
