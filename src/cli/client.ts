@@ -4,6 +4,7 @@ import type { ClusterView } from '../protocol/devtools.ts';
 import type {
   HistoryEvent,
   MessageOutcome,
+  OutputTimes,
   Scope,
   SlaveStatus,
   WhyAnswer,
@@ -30,7 +31,11 @@ export interface Client {
     stream: Stream,
     options: OutputOptions,
   ) => AsyncIterable<Uint8Array>;
-
+  outputTimes: (
+    runId: string,
+    stream: Stream,
+    query: { attempt: number; from: number },
+  ) => Promise<OutputTimes>;
   tailOutput: (
     runId: string,
     stream: Stream,

@@ -76,6 +76,21 @@ test('--raw prints byte for byte', async () => {
   expect(said.stdout).toBe('a\u001b[2J\r\n');
 });
 
+test('-t begins each line of each attempt with its time', async () => {
+  const statuses = [aRun({ state: 'RUNNING' }), aRun({ state: 'RUNNING' }), aRun({ attempt: 2 })];
+  const { run, said } = fakeHost({
+    getRun: async () => statuses.shift() ?? aRun({ attempt: 2 }),
+    followOutput: (_, __, { attempt, from }) => bytesOf(`${attempt}\r\nb\n`.slice(from)),
+    outputTimes: async (_, __, { attempt }) => ({ marks: [[0, attempt! * 1000]] }),
+  });
+  expect(await run('run', 'logs', '-f', '-t', ID)).toBe(0);
+  expect(said.stdout).toBe(
+    [1, 1, 2, 2].map((n, i) => `1970-01-01T00:00:0${n}.000Z ${i % 2 === 0 ? n : 'b'}\n`).join(''),
+  );
+  await run('run', 'logs', '-t', '--attempt', '2', ID);
+  expect(said.stdout.split('\n').at(-2)).toBe('1970-01-01T00:00:02.000Z b');
+});
+
 test('errors of the master are printed with their code and hint, and decide the exit', async () => {
   const refuse = (code: string) => () =>
     Promise.reject(new YardError(code, 'no \u001b[2Jway', { hint: 'try later' }));

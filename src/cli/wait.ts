@@ -36,7 +36,8 @@ export async function waitForRun(runId: string, waiting: Waiting): Promise<RunSt
   }
 }
 
-export type Sink = (bytes: Uint8Array) => void;
+/** Is called again with the same bytes if it rejects because the master is away. */
+export type Sink = (bytes: Uint8Array, attempt: number) => void | Promise<void>;
 
 /**
  * Hands on what a run writes as it comes, attempt after attempt; resolves with the run once it is
@@ -76,8 +77,8 @@ export async function followRun(
     await patiently(waiting, async () => {
       const options = { follow: true, attempt, from: offsets[stream] ?? 0, signal };
       for await (const bytes of client.followOutput(runId, stream, options)) {
+        await sinks[stream]!(bytes, attempt);
         offsets[stream] = (offsets[stream] ?? 0) + bytes.length;
-        sinks[stream]!(bytes);
       }
     });
   }

@@ -5,7 +5,7 @@ import type { Call } from './call.ts';
 import { EXIT } from './exit-status.ts';
 import { makeSanitiser, oneLine } from './sanitise.ts';
 import type { Outlet } from './host.ts';
-import type { Sink, Waiting } from './wait.ts';
+import type { Waiting } from './wait.ts';
 
 /** Waits with `wait` until it is done or the user is tired of it; the runs go on either way. */
 export async function untilStopped<Flags>(
@@ -80,6 +80,6 @@ export function makeSink<Flags>(call: Call<Flags>, outlet: Outlet, raw: boolean)
 }
 
 export interface EndingSink {
-  sink: Sink;
+  sink: (bytes: Uint8Array) => void;
   end: () => void;
 }
