@@ -185,3 +185,69 @@ browserTest('w wraps long lines, and the last of them can be seen to its end', a
   await page.waitForSelector('.is-wrapped', { state: 'detached' });
   await page.context().close();
 });
+
+browserTest('t shows when each line was written, and the address keeps it', async () => {
+  const [id] = await yard!.submit({
+    argv: ['sh', '-c', 'echo one; sleep 1.5; printf "\\033[31mtwo\\n"; sleep 600'],
+  });
+  await untilState(yard!, id!, 'executing');
+  const page = await open(id!);
+  await untilLines(page, 2);
+  expect(await page.locator('.log-time').count()).toBe(0);
+  const times = page.locator('.log-time time');
+  const shownMs = async () => {
+    await times.nth(1).waitFor();
+    const texts = await times.allInnerTexts();
+    for (const text of texts) expect(text).toMatch(/^\d\d:\d\d:\d\d\.\d\d\d$/);
+    return times.evaluateAll((all) =>
+      all.map((time) => Date.parse(time.getAttribute('datetime')!)),
+    ) as Promise<[number, number]>;
+  };
+  await page.keyboard.press('t');
+  const shown = await shownMs();
+  // Each is late by less than a look at what was written, and what the machine was busy with.
+  expect(shown[1] - shown[0]).toBeGreaterThan(1_000);
+  expect(await page.locator('[data-line="2"] .fg-1').innerText()).toBe('two');
+  expect(new URL(page.url()).searchParams.get('times')).toBe('1');
+  expect(await page.getByRole('button', { name: 'Times' }).getAttribute('aria-pressed')).toBe(
+    'true',
+  );
+
+  await page.reload();
+  expect(await shownMs()).toEqual(shown);
+  await page.setViewportSize({ width: 390, height: 844 });
+  expect(await times.first().innerText()).toMatch(/^\d\d:\d\d:\d\d$/);
+  const left = await page.$eval(
+    '[data-line="1"] .log-text',
+    (element) => element.getBoundingClientRect().x,
+  );
+  expect(left).toBeLessThan(160);
+  await page.keyboard.press('t');
+  await times.first().waitFor({ state: 'detached' });
+  expect(new URL(page.url()).searchParams.get('times')).toBeNull();
+  await yard!.client.abortRun(id!, 'test over');
+  await page.context().close();
+});
+
+browserTest('the times of a million lines are those of the lines in sight', async () => {
+  const [id] = await yard!.submit({
+    argv: ['sh', '-c', 'seq 1 1000000; sleep 1.5; echo last'],
+    outputBytesMax: 2 ** 26,
+  });
+  await untilState(yard!, id!, 'COMPLETE');
+  const page = await open(id!, '?times=1');
+  await untilLines(page, 1_000_001);
+  const timeOf = async (line: number) => {
+    const time = page.locator(`[data-line="${line}"] time`);
+    await time.waitFor();
+    return Date.parse((await time.getAttribute('datetime'))!);
+  };
+  await page.keyboard.press('Home');
+  const first = await timeOf(1);
+  await page.keyboard.press('End');
+  const [late, last] = [await timeOf(1_000_000), await timeOf(1_000_001)];
+  expect(late).toBeGreaterThanOrEqual(first);
+  expect(last - late).toBeGreaterThan(1_000);
+  expect((await shownLines(page)).length).toBeLessThan(200);
+  await page.context().close();
+});

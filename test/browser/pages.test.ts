@@ -29,6 +29,7 @@ beforeAll(async () => {
     '/',
     '/runs',
     ...tabs.map((tab) => `/runs/${ended}/${tab}`),
+    `/runs/${ended}/log?times=1`,
     `/runs/${running}/machine`,
     `/runs/${pending}`,
     '/slaves',

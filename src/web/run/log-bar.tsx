@@ -45,6 +45,13 @@ export function LogBar(props: { source: RunSource; view: LogView }) {
         {count(view().lines())} lines, {bytes((view().log.version(), view().log.text().size))}
         {view().log.isComplete() ? '' : ' so far'}
       </span>
+      <button
+        aria-pressed={view().times.isShown()}
+        title="When lines were written"
+        onClick={() => view().showTimes(!view().times.isShown())}
+      >
+        Times
+      </button>
       <button aria-pressed={view().wraps()} title="Wrap long lines" onClick={() => view().rewrap()}>
         Wrap
       </button>

@@ -1,10 +1,13 @@
-/** One line of a log: its number, which is a link, and its text in its colours. */
-import { For } from 'solid-js';
+/** One line of a log: its number, which is a link, when it came, and its text in its colours. */
+import { For, Show } from 'solid-js';
+import { clockTime, dateTime, formatInstant } from '../base/clock.ts';
 import type { Piece, Style } from './ansi.ts';
 
 export function LogLine(props: {
   pieces: readonly Piece[];
   number: number;
+  /** Absent: times are not shown. */
+  time: { at: number | undefined } | undefined;
   y: number;
   isLinked: boolean;
   isFound: boolean;
@@ -29,6 +32,7 @@ export function LogLine(props: {
       >
         {props.number}
       </a>
+      <Show when={props.time}>{(time) => <LineTime at={time().at} />}</Show>
       <span class="log-text">
         <For each={props.pieces}>
           {({ text, style }) => (
@@ -42,6 +46,21 @@ export function LogLine(props: {
         </For>
       </span>
     </div>
+  );
+}
+
+function LineTime(props: { at: number | undefined }) {
+  return (
+    <span class="log-time">
+      <Show when={props.at}>
+        {(at) => (
+          <time datetime={formatInstant(at())} title={dateTime(at())}>
+            {clockTime(at())}
+            <span class="log-ms">{clockTime(at(), true).slice(-4)}</span>
+          </time>
+        )}
+      </Show>
+    </span>
   );
 }
 

@@ -1,16 +1,25 @@
 /** Which rows of a log are in sight: one a line or, wrapped, as many as a line takes. */
 import { createMemo, createSignal } from 'solid-js';
+import { useMedia } from '../base/use.ts';
 import { useWindow } from '../parts/table.tsx';
 import type { useLog } from './log-source.ts';
 import { lastScreen } from './wrap.ts';
 
 const ROW = 20;
-/** Of the column of numbers, and of one character at least: pixels. */
+/** Of the columns of numbers and times, on a narrow page too, and of one character: pixels. */
 const NUMBER_WIDTH = 82;
+const TIME_WIDTH = { wide: 106, narrow: 60 };
 const COLUMN_WIDTH = 7.6;
 const COLUMNS_MIN = 10;
 
-export function useLogRows(log: ReturnType<typeof useLog>, lines: () => number) {
+export function useLogRows(
+  log: ReturnType<typeof useLog>,
+  lines: () => number,
+  hasTimes: () => boolean,
+) {
+  const isNarrow = useMedia('(max-width: 720px)');
+  const besideWidth = () =>
+    NUMBER_WIDTH + (hasTimes() ? TIME_WIDTH[isNarrow() ? 'narrow' : 'wide'] : 0);
   const [wraps, setWraps] = createSignal(false);
   const rows = useWindow({
     // Wrapped, one scrolls from line to line, until the last screenful.
@@ -26,7 +35,7 @@ export function useLogRows(log: ReturnType<typeof useLog>, lines: () => number) 
   const endOfWrapped = createMemo(() => {
     if (!wraps()) return lines();
     const seen = rows.height() / ROW;
-    const columns = Math.floor((rows.width() - NUMBER_WIDTH) / COLUMN_WIDTH);
+    const columns = Math.floor((rows.width() - besideWidth()) / COLUMN_WIDTH);
     const first = lastScreen(lines(), Math.floor(seen), Math.max(COLUMNS_MIN, columns), plainOf);
     return first + seen;
   });

@@ -22,9 +22,13 @@ export interface LogSource {
   error: Accessor<ApiError | undefined>;
 }
 
-export function useLog(
-  wanted: Accessor<{ id: string; stream: string; attempt: number } | undefined>,
-): LogSource {
+export interface WantedOutput {
+  id: string;
+  stream: string;
+  attempt: number;
+}
+
+export function useLog(wanted: Accessor<WantedOutput | undefined>): LogSource {
   const [text, setText] = createSignal(makeLogText());
   const [version, setVersion] = createSignal(0);
   const [isComplete, setComplete] = createSignal(false);
@@ -46,10 +50,7 @@ export function useLog(
   );
   onCleanup(() => stop());
 
-  function read(
-    { id, stream, attempt }: { id: string; stream: string; attempt: number },
-    log: LogText,
-  ): () => void {
+  function read({ id, stream, attempt }: WantedOutput, log: LogText): () => void {
     const controller = new AbortController();
     const { signal } = controller;
     const path = `/api/runs/${segment(id)}/outputs/${stream}?attempt=${attempt}`;

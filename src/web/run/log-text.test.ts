@@ -36,6 +36,7 @@ test('a line without an end counts, and an end begins none', () => {
   log.append(bytesOf('b'));
   expect(log.lines).toBe(2);
   expect(drawnText(log)).toEqual(['a', 'b']);
+  expect([log.startOf(0), log.startOf(1)]).toEqual([0, 2]);
 });
 
 test('a line in the middle has the colour that was set long before', () => {

@@ -19,6 +19,8 @@ export interface LogText {
   readonly lines: number;
   append: (bytes: Uint8Array) => void;
   textOf: (line: number) => string;
+  /** Its first byte. */
+  startOf: (line: number) => number;
   /** Lines from one to another, exclusive, as they are drawn. */
   draw: (from: number, to: number) => Piece[][];
   /** Lines below `to`, exclusive, from `from` on that hold the text, whatever its case. */
@@ -36,9 +38,9 @@ export function makeLogText(): LogText {
   /** Lines that have begun; the last may hold nothing yet. */
   const lines = () =>
     starts.at(starts.count - 1) === bytes.size ? starts.count - 1 : starts.count;
-  const offsetOf = (line: number) => (line < starts.count ? starts.at(line) : bytes.size);
+  const startOf = (line: number) => (line < starts.count ? starts.at(line) : bytes.size);
   const between = (from: number, to: number) =>
-    decoder.decode(bytes.slice(offsetOf(from), offsetOf(to)));
+    decoder.decode(bytes.slice(startOf(from), startOf(to)));
   const textOf = (line: number) => between(line, line + 1).replace(/\n$/, '');
 
   return {
@@ -59,6 +61,7 @@ export function makeLogText(): LogText {
       bytes.append(piece);
     },
     textOf,
+    startOf,
     draw(from, to) {
       const block = Math.floor(from / BLOCK_LINES);
       let style = styles[block] ?? PLAIN;

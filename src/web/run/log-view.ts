@@ -6,6 +6,7 @@ import { announce } from '../base/use.ts';
 import { useFinder } from './log-finder.ts';
 import { useLogRows } from './log-rows.ts';
 import { useLog } from './log-source.ts';
+import { useLogTimes } from './log-times.ts';
 import { isOver } from './source.ts';
 import type { RunSource } from './source.ts';
 
@@ -17,11 +18,12 @@ export function useLogView(source: RunSource) {
   const run = () => source.run();
   const stream = () => STREAMS.find((one) => one === query('stream')) ?? 'combined';
   const attempt = () => Number(query('attempt') ?? run()?.attempt ?? 0);
-  const log = useLog(() =>
-    attempt() > 0 ? { id: source.id, stream: stream(), attempt: attempt() } : undefined,
-  );
+  const wanted = () =>
+    attempt() > 0 ? { id: source.id, stream: stream(), attempt: attempt() } : undefined;
+  const log = useLog(wanted);
+  const times = useLogTimes(log, wanted);
   const lines = createMemo(() => (log.version(), log.text().lines));
-  const { rows, wraps, wrap, showLine } = useLogRows(log, lines);
+  const { rows, wraps, wrap, showLine } = useLogRows(log, lines, times.isShown);
   const linked = createMemo(() => linesOf(query('l')));
   const [isWide, setWide] = createSignal(false);
   const following = useFollowing(rows, lines, () => isOver(run()));
@@ -43,6 +45,7 @@ export function useLogView(source: RunSource) {
   const view = {
     ...following,
     log,
+    times,
     rows,
     lines,
     linked,
@@ -54,6 +57,10 @@ export function useLogView(source: RunSource) {
     setWide,
     rewrap: () => {
       wrap(!wraps());
+      following.stay();
+    },
+    showTimes: (on: boolean) => {
+      times.show(on);
       following.stay();
     },
     goToMatch: (by: 1 | -1) => finder.move(by, rows.firstSeen()),
@@ -119,6 +126,11 @@ function useLogKeys(view: LogView): void {
     { key: 'e', does: 'next error', act: () => goToError(1) },
     { key: 'Shift+E', does: 'error before', act: () => goToError(-1) },
     { key: 'w', does: 'wrap long lines, or not', act: () => view.rewrap() },
+    {
+      key: 't',
+      does: 'show when lines were written, or not',
+      act: () => view.showTimes(!view.times.isShown()),
+    },
     { key: 'z', does: 'full screen', act: () => view.setWide((before) => !before) },
     {
       key: 'Home',

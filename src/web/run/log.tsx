@@ -11,7 +11,7 @@ import '../styles/log.css';
 
 export default function LogTab(props: { source: RunSource }) {
   const view = useLogView(props.source);
-  const { log, rows, finder, wraps } = view;
+  const { log, times, rows, finder, wraps } = view;
   const drawn = createMemo(() => {
     log.version();
     const first = wraps() ? rows.firstSeen() : rows.first();
@@ -23,7 +23,7 @@ export default function LogTab(props: { source: RunSource }) {
   return (
     <section class="panel log" classList={{ 'is-wide': view.isWide() }} aria-label="Log">
       <LogBar source={props.source} view={view} />
-      <Fault error={log.error()} />
+      <Fault error={log.error() ?? times.error()} />
       <div
         class="log-scroll"
         classList={{ 'is-wrapped': wraps() }}
@@ -39,6 +39,7 @@ export default function LogTab(props: { source: RunSource }) {
               <LogLine
                 pieces={pieces}
                 number={line + 1}
+                time={times.isShown() ? { at: times.of(line) } : undefined}
                 y={rows.yOf(wraps() ? rows.firstSeen() : line)}
                 isLinked={isBetween(view.linked(), line + 1)}
                 isFound={finder.at() === line}
