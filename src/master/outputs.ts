@@ -9,8 +9,7 @@ import type { Clock } from '../base/clock.ts';
 import { YardError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { isDone } from '../protocol/run.ts';
-import type { OutputFacts } from '../protocol/run.ts';
-import { INLINE_BYTES_MAX, STREAMS } from '../protocol/outputs.ts';
+import { STREAMS } from '../protocol/outputs.ts';
 import type { Stream } from '../protocol/outputs.ts';
 import type { FinishedReport } from '../protocol/to-master.ts';
 import type { OpenedOutput, OutputRange } from '../protocol/service.ts';
@@ -65,7 +64,7 @@ export interface OutputKeeperPorts {
 
 export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
   const { blobs, clock, log, findRun, untilEvent } = ports;
-  const { find, inlineAt } = makeLookup(ports);
+  const { find, endOf } = makeLookup(ports);
   const times = makeTimes(ports);
 
   async function seal(report: FinishedReport): Promise<void> {
@@ -81,7 +80,7 @@ export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
           throw new YardError('blob.digest', `${stream} of run ${runId} is not what was promised`);
         }
         await blobs.seal(key, { bytes: facts.bytes, sha256: facts.sha256 });
-        times.forget(key);
+        void times.end(key);
       } catch (error) {
         log.warn({ run: runId, stream, err: messageOf(error) }, 'cannot seal an output');
         // Other bytes than were promised: the slave is to send them again from the start.
@@ -129,7 +128,7 @@ export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
       if (size === 0) return [];
       const marks = await times.read(key, from);
       if (marks.length > 0) return marks;
-      const at = await inlineAt(run, attempt);
+      const at = await endOf(run, attempt);
       return at === undefined ? [] : [[0, at]];
     },
     async open(run, stream, { attempt = run.context.attempt, range, follow }, signal) {
@@ -215,18 +214,13 @@ function makeLookup({ blobs, historyOf }: OutputKeeperPorts) {
     return { key, facts, size: held?.bytes ?? 0, isOver };
   }
 
-  /** When the outputs of an attempt came with its report; undefined: they came before it. */
-  async function inlineAt(run: RunRecord, attempt: number): Promise<number | undefined> {
-    const ends = (await historyOf(run)).map(({ event }) => event);
-    const end = ends.find((one) => one.type === 'attempt.finished' && one['attempt'] === attempt);
-    const outputs = end?.['outputs'] as OutputFacts | undefined;
-    if (!end || !outputs) return undefined;
-    // The report does not say so for good: they are few enough, and no append was noted.
-    const bytes = STREAMS.reduce((sum, stream) => sum + outputs[stream].bytes, 0);
-    return bytes <= INLINE_BYTES_MAX ? end.at : undefined;
+  /** When its report came, and with it outputs that have no times of their own. */
+  async function endOf(run: RunRecord, attempt: number): Promise<number | undefined> {
+    const events = (await historyOf(run)).map(({ event }) => event);
+    return events.find((one) => one.type === 'attempt.finished' && one['attempt'] === attempt)?.at;
   }
 
-  return { find, inlineAt };
+  return { find, endOf };
 }
 
 interface Followed {

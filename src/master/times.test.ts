@@ -54,7 +54,9 @@ test('each append that brings something new has its time', async () => {
     [4, START + 1500],
   ];
   expect(await times.read(KEY, 0)).toEqual(marks);
+  clock.advance(1000);
   await written(blobs, marks);
+  expect(await times.read(KEY, 0)).toEqual(marks);
 });
 
 test('who asks from a byte on is told when that one came', async () => {
@@ -95,9 +97,10 @@ test('bytes that are sent again keep their time, and only what is new has a new 
 });
 
 test('the next process of the master goes on where the last one was', async () => {
-  const { times, clock, restart } = await start();
+  const { times, clock, blobs, restart } = await start();
   await times.append(KEY, 0, bytes('one\n'));
   clock.advance(1000);
+  await written(blobs, [[0, START]]);
   const { times: again } = await restart();
   await again.append(KEY, 0, bytes('one\n'));
   clock.advance(1000);
@@ -113,9 +116,13 @@ test('bytes that a power cut took keep the time at which they came first', async
   await times.append(KEY, 0, bytes('one\n'));
   clock.advance(1000);
   await times.append(KEY, 4, bytes('two\n'));
-  expect(await times.read(KEY, 0)).toHaveLength(2);
+  clock.advance(1000);
+  await written(blobs, [
+    [0, START],
+    [4, START + 1000],
+  ]);
   await blobs.remove(KEY);
-  clock.advance(60_000);
+  clock.advance(59_000);
   const { times: again } = await restart();
   await again.append(KEY, 0, bytes('one\ntwo\n'));
   clock.advance(1000);
@@ -140,9 +147,9 @@ test('a part of a mark, and zeros, as power cuts leave them, do not harm what fo
   for (const torn of [Buffer.alloc(7, 1), Buffer.alloc(24), Buffer.alloc(30)]) {
     const { times, clock, blobs, restart } = await start();
     await times.append(KEY, 0, bytes('one\n'));
+    clock.advance(1000);
     await written(blobs, [[0, START]]);
     await blobs.append(TIMES, 12, torn);
-    clock.advance(1000);
     const { times: again, blobs: later } = await restart();
     await again.append(KEY, 4, bytes('two\n'));
     const marks: [number, number][] = [
@@ -150,6 +157,7 @@ test('a part of a mark, and zeros, as power cuts leave them, do not harm what fo
       [4, START + 1000],
     ];
     expect(await again.read(KEY, 0)).toEqual(marks);
+    clock.advance(1000);
     await written(later, marks);
   }
 });
@@ -186,6 +194,7 @@ test('times that cannot be written cost the output nothing, and come when they c
   let fails = true;
   const { times, clock, blobs, warned } = await start({ withBlobs: failing(() => fails) });
   expect(await times.append(KEY, 0, bytes('one\n'))).toEqual({ size: 4 });
+  clock.advance(1000);
   await vi.waitFor(() => expect(warned).toHaveLength(1));
   expect(await blobs.stat(TIMES)).toBeUndefined();
   const marks: [number, number][] = [
@@ -193,9 +202,9 @@ test('times that cannot be written cost the output nothing, and come when they c
     [4, START + 1000],
   ];
   expect(await times.read(KEY, 0)).toEqual(marks.slice(0, 1));
-  clock.advance(1000);
   fails = false;
   await times.append(KEY, 4, bytes('two\n'));
+  clock.advance(1000);
   await written(blobs, marks);
   expect(await times.read(KEY, 0)).toEqual(marks);
 });
@@ -204,13 +213,16 @@ test('times that cannot be written for very long are given up, not told wrong', 
   let fails = false;
   const { times, clock, blobs, warned } = await start({ withBlobs: failing(() => fails) });
   await times.append(KEY, 0, bytes('x'));
+  clock.advance(1000);
+  await written(blobs, [[0, START]]);
   fails = true;
   for (let offset = 1; offset <= 1_000; offset++) {
     clock.advance(100);
     await times.append(KEY, offset, bytes('x'));
   }
+  clock.advance(1000);
+  await vi.waitFor(() => expect(warned).toHaveLength(1));
   expect((await blobs.stat(KEY))?.bytes).toBe(1_001);
-  expect(warned).toHaveLength(1);
   expect(await times.read(KEY, 0)).toEqual([]);
   await vi.waitFor(async () => expect(await blobs.stat(TIMES)).toBeUndefined());
 });
@@ -230,12 +242,29 @@ test('times that cannot be read cost the output nothing', async () => {
   await vi.waitFor(() => expect(warned).toHaveLength(1));
 });
 
-test('an output that has ended is forgotten, and its times are there', async () => {
-  const { times, blobs } = await start();
+test('an output that has ended is forgotten, and its times are written', async () => {
+  const { times, blobs, clock } = await start();
   await times.append(KEY, 0, bytes('one\n'));
-  times.forget(KEY);
-  await written(blobs, [[0, START]]);
-  expect(await times.read(KEY, 0)).toEqual([[0, START]]);
+  clock.advance(1000);
+  await times.append(KEY, 4, bytes('two\n'));
+  await times.end(KEY);
+  const marks: [number, number][] = [
+    [0, START],
+    [4, START + 1000],
+  ];
+  await written(blobs, marks);
+  expect(await times.read(KEY, 0)).toEqual(marks);
+});
+
+test('an output all of which came in the last second has no times but its end', async () => {
+  const { times, blobs, clock } = await start();
+  await times.append(KEY, 0, bytes('one\n'));
+  clock.advance(999);
+  await times.append(KEY, 4, bytes('two\n'));
+  await times.end(KEY);
+  clock.advance(1000);
+  expect(await times.read(KEY, 0)).toEqual([]);
+  expect(await blobs.stat(TIMES)).toBeUndefined();
 });
 
 test('many marks come ever further apart, and one answer holds some ten thousand', async () => {

@@ -2,10 +2,11 @@
  * Notes when the bytes of each output came to this master: beside the stream lies a blob of marks,
  * one for each append that brought something new. The time is the master's, so that the whole yard
  * has one clock. Times are an extra: what goes wrong with them is logged, and costs the output
- * nothing. So that blob is never sealed, which would be a sync of the disk for each output.
+ * nothing. So that blob is never sealed, which would be a sync of the disk for each output, and it
+ * is written once a second: most attempts are over by then, and have none.
  */
 import { ChurnMap } from '../base/churn-map.ts';
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { BlobStore, Key } from './store/port.ts';
@@ -15,8 +16,11 @@ import type { Mark } from './time-marks.ts';
 export interface TimeKeeper {
   /** Appends to the output and notes when; its outcome is that of the output alone. */
   append: (key: Key, offset: number, bytes: Uint8Array) => Promise<{ size: number }>;
-  /** No more will come of that output. */
-  forget: (key: Key) => void;
+  /**
+   * No more will come of that output. If all of it came in the last `SAVE_AFTER_MS`, its marks are
+   * dropped: it came with its end.
+   */
+  end: (key: Key) => Promise<void>;
   /**
    * What is known of when its bytes from `from` on came, in order: of all that can be read of the
    * output by now. At most some `MARKS_MAX` marks, see `thin`.
@@ -31,6 +35,8 @@ const MARKS_MAX = 10_000;
  * a task that writes all day has half a million, and each is right to half a second.
  */
 const MARKS_PER_GAP_MS = 1_000;
+/** How long marks wait for others to be written with. */
+const SAVE_AFTER_MS = 1_000;
 /** So many marks of an output that cannot be written are kept, and tried again. */
 const UNSAVED_MAX = 1_000;
 /** Outputs at once. One that is pushed out is taken up from disk again. */
@@ -44,6 +50,8 @@ interface Trail {
   saved: number;
   /** Marks that are not there yet, or could not be written. */
   unsaved: Mark[];
+  /** They are written when it is over. */
+  timer: Timer | undefined;
   isSaving: boolean;
   /** The last write failed, which is told once. */
   isFailing: boolean;
@@ -66,11 +74,16 @@ export function makeTimes(ports: { blobs: BlobStore; clock: Clock; log: Log }): 
       // Without a turn in between, where there is none to wait for: who is woken may ask at once.
       const trail = known instanceof Promise ? await known : known;
       mark(trail, from, to, at);
-      await save(key, trail);
+      if (trail.unsaved.length === 0) return;
+      trail.timer ??= clock.setTimeout(() => void save(key, trail), SAVE_AFTER_MS);
     } catch (error) {
-      trails.delete(key);
-      warn(key, error);
+      drop(key, error);
     }
+  }
+
+  function drop(key: Key, error: unknown): void {
+    trails.delete(key);
+    warn(key, error);
   }
 
   function warn(key: Key, error: unknown): void {
@@ -106,7 +119,10 @@ export function makeTimes(ports: { blobs: BlobStore; clock: Clock; log: Log }): 
     return marks;
   }
 
+  /** Never rejects. */
   async function save(key: Key, trail: Trail): Promise<void> {
+    trail.timer?.cancel();
+    trail.timer = undefined;
     if (trail.isSaving) return;
     trail.isSaving = true;
     try {
@@ -119,7 +135,7 @@ export function makeTimes(ports: { blobs: BlobStore; clock: Clock; log: Log }): 
       // What comes now would seem to have come with the last mark that could be written.
       trail.isGivenUp = true;
       trail.unsaved = [];
-      await blobs.remove(timesKey(key));
+      await blobs.remove(timesKey(key)).catch((failed: unknown) => drop(key, failed));
     } finally {
       trail.isSaving = false;
     }
@@ -135,7 +151,7 @@ export function makeTimes(ports: { blobs: BlobStore; clock: Clock; log: Log }): 
     // The output was begun anew, and these are from before: bytes that come again keep their times.
     const found = await takeUp(key, trail.end);
     for (const one of [...marks, ...trail.unsaved]) if (isAfter(one, found.last)) push(found, one);
-    Object.assign(trail, found, { isSaving: true });
+    Object.assign(trail, found, { isSaving: true, timer: trail.timer });
     trails.set(key, trail);
   }
 
@@ -146,7 +162,16 @@ export function makeTimes(ports: { blobs: BlobStore; clock: Clock; log: Log }): 
       if (size > from) void note(key, from, size, at);
       return { size };
     },
-    forget: (key) => void trails.delete(key),
+    async end(key) {
+      const known = trails.get(key);
+      trails.delete(key);
+      const trail = await Promise.resolve(known).catch(() => undefined);
+      const first = trail?.unsaved[0];
+      if (!trail || !first) return;
+      const isOld = trail.saved > 0 || clock.wall() - first[1] >= SAVE_AFTER_MS;
+      if (isOld) await save(key, trail);
+      else trail.timer?.cancel();
+    },
     async read(key, from) {
       const trail = await trails.get(key);
       if (trail?.isGivenUp) return [];
@@ -162,7 +187,7 @@ export function makeTimes(ports: { blobs: BlobStore; clock: Clock; log: Log }): 
 function trailOf(marks: readonly Mark[], size: number): Trail {
   const last = marks.at(-1);
   const end = Math.max(size, last?.[0] ?? 0);
-  const idle = { isSaving: false, isFailing: false, isGivenUp: false };
+  const idle = { timer: undefined, isSaving: false, isFailing: false, isGivenUp: false };
   return { end, last, saved: marks.length, unsaved: [], ...idle };
 }
 

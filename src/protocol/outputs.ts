@@ -1,6 +1,3 @@
 /** What a run writes, by name; `combined` holds both in the order in which they were seen. */
 export const STREAMS = ['stdout', 'stderr', 'combined'] as const;
 export type Stream = (typeof STREAMS)[number];
-
-/** Streams that together hold no more ride along in the report of their attempt. */
-export const INLINE_BYTES_MAX = 4096;

@@ -8,7 +8,6 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { YardError, isYardError, messageOf } from '../base/errors.ts';
 import { LateAbort } from '../base/late-abort.ts';
 import type { Log } from '../base/log.ts';
-import { INLINE_BYTES_MAX } from '../protocol/outputs.ts';
 import type { Ending, OutputFacts } from '../protocol/run.ts';
 import type { Assignment } from '../protocol/to-slave.ts';
 import type { FinishedReport, HeldAttempt } from '../protocol/to-master.ts';
@@ -26,6 +25,8 @@ import type {
   Workspaces,
 } from './ports.ts';
 
+/** Streams that together hold no more ride along in the report. */
+const INLINE_BYTES_MAX = 4096;
 /** What a task left behind gets to end by itself (secops.md S28). */
 const DRAIN_MS = 2_000;
 

@@ -43,14 +43,18 @@ test('what is written later has a later time, while it runs and afterwards', asy
   expect(firstAt).toBeGreaterThanOrEqual(submittedAt);
   expect(firstAt).toBeLessThanOrEqual(openedAt);
   expect(secondAt).toBeGreaterThanOrEqual(openedAt);
+  await until(async () => existsSync(fileOf(cluster.root, id)));
   writeFileSync(end, '');
   await cluster.done(id);
   expect(await marksOf(id)).toEqual(running);
   expect(await marksOf(id, 4)).toEqual(running.slice(1));
 });
 
-test('what came with the report has the time of the end, and no file of its own', async () => {
-  const id = await submit('echo out; echo err >&2; exit 3');
+test.each([
+  ['with the report', 'echo out; echo err >&2; exit 3'],
+  ['just before it', 'seq 1 2000'],
+])('what came %s has the time of the end, and no file of its own', async (_, script) => {
+  const id = await submit(script);
   const { finishedAt } = await cluster.done(id);
   expect(await marksOf(id)).toEqual([[0, Date.parse(finishedAt!)]]);
   expect(existsSync(fileOf(cluster.root, id))).toBe(false);
@@ -79,24 +83,17 @@ test('a run that wrote nothing, is not there or was not tried is told as its out
 });
 
 test('times of an output that was removed are gone as it is', async () => {
-  const id = await submit('seq 1 2000');
+  const id = await submit('seq 1 2000; sleep 1.5; seq 1 2000');
   await cluster.done(id);
-  expect(existsSync(fileOf(cluster.root, id))).toBe(true);
+  await until(async () => existsSync(fileOf(cluster.root, id)));
   expect(await marksOf(id)).not.toEqual([]);
   await cluster.blobs.remove(`o/${id}`);
   await expect(marksOf(id)).rejects.toThrow('output.expired');
   expect(existsSync(fileOf(cluster.root, id))).toBe(false);
 });
 
-test('a large output without times, as of an older release, has none', async () => {
-  const id = await submit('seq 1 2000');
-  await cluster.done(id);
-  await cluster.blobs.remove(timesKey(outputKey(id, 1, 'combined')));
-  expect(await marksOf(id)).toEqual([]);
-});
-
 test('a backup holds the times, and fsck wants none', async () => {
-  const id = await submit('seq 1 2000; sleep 1; seq 1 2000');
+  const id = await submit('seq 1 2000; sleep 1.5; seq 1 2000');
   await cluster.done(id);
   const marks = await marksOf(id);
   expect(marks.length).toBeGreaterThan(1);
