@@ -30,11 +30,7 @@ try {
   const runs = await play();
   mkdirSync(pictures, { recursive: true });
   await take('overview-light', '/', 'light', { ms: 9000, height: 620 });
-  await take('machine-dark', `/runs/${runs.flaky}/machine`, 'dark', {
-    keys: ['ArrowLeft', 'ArrowLeft'],
-    height: 860,
-  });
-  await take('log-light', `/runs/${runs.build}/log`, 'light', { height: 560 });
+  await take('log-light', `/runs/${runs.build}/log?times=1`, 'light', { height: 560 });
   await take('timeline-dark', `/runs/${runs.flaky}/timeline`, 'dark', { height: 470 });
   await takeSteps('machine', `/runs/${runs.flaky}/machine?at=1`);
 } finally {
@@ -106,12 +102,10 @@ async function play() {
   return { flaky, build: built };
 }
 
-async function take(name, path, theme, { keys = [], width = 1360, height = 900, ms = 1500 } = {}) {
+async function take(name, path, theme, { width = 1360, height = 900, ms = 1800 } = {}) {
   const page = await browser.newPage({ viewport: { width, height }, colorScheme: theme });
   await page.goto(url + path);
   await page.waitForTimeout(ms);
-  for (const key of keys) await page.keyboard.press(key);
-  await page.waitForTimeout(300);
   await page.screenshot({ path: join(pictures, `${name}.png`) });
   await page.close();
   console.log(`took docs/pictures/${name}.png`);
