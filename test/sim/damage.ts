@@ -12,7 +12,7 @@ import {
 } from '../../src/master/store/chain.ts';
 import { makeRecordCheck } from '../../src/master/store/check.ts';
 import type { Group } from '../../src/master/store/group.ts';
-import { compareKeys } from '../../src/master/store/memory.ts';
+import { compareKeys } from '../../src/master/store/key-space.ts';
 import type { Key, Rev } from '../../src/master/store/port.ts';
 import { checksum, makeRecordWriter, openRecord } from '../../src/master/store/record.ts';
 import type { Draw } from './draw.ts';

@@ -8,7 +8,7 @@ import { writeBackup } from '../../src/master/store/backup.ts';
 import { SCHEMA } from '../../src/master/store/directory.ts';
 import { LEASE_PREFIX, decodeLease } from '../../src/master/store/group.ts';
 import type { Group, Leases } from '../../src/master/store/group.ts';
-import { compareKeys } from '../../src/master/store/memory.ts';
+import { makeKeySpace } from '../../src/master/store/key-space.ts';
 import type { Entry, Key, Range, Rev, StateStore } from '../../src/master/store/port.ts';
 import {
   OPS_MAX,
@@ -63,51 +63,19 @@ export function makeDisk(
   onDurable: (group: Group) => void,
   keepsGroups = false,
 ): Disk {
-  const entries = new Map<Key, Entry>();
+  const space = makeKeySpace();
   const groups: Group[] = [];
   let settled = 0;
-  /** All keys in order but those that came since somebody asked, and with those that went. */
-  let sorted: Key[] = [];
-  let fresh: Key[] = [];
   let lastRev: Rev = 0;
   let underWay: Group | undefined;
   let failing = false;
   let isFull = false;
 
   function apply(group: Group): void {
-    const { keys, values, revs } = group;
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i]!;
-      const value = values[i];
-      if (value === undefined) {
-        entries.delete(key);
-      } else {
-        if (!entries.has(key)) fresh.push(key);
-        entries.set(key, { key, value: value.slice(), rev: revs[i]! });
-      }
-    }
+    space.apply(group);
     lastRev = group.lastRev;
     if (keepsGroups) groups.push({ ...group, values: group.values.map((value) => value?.slice()) });
     onDurable(group);
-  }
-
-  function rankOf(keys: Key[], key: Key): number {
-    let [low, high] = [0, keys.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (compareKeys(keys[middle]!, key) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  function inOrder(): Key[] {
-    if (sorted.length !== entries.size || fresh.length > 0) {
-      const known = sorted.filter((key) => entries.has(key));
-      sorted = merge(known, fresh.filter((key) => entries.has(key)).sort(compareKeys));
-      fresh = [];
-    }
-    return sorted;
   }
 
   const orStalled = (us: number) =>
@@ -115,7 +83,7 @@ export function makeDisk(
   const syncUs = () => orStalled(options.syncMinUs + draw.exponential(options.syncMeanUs));
 
   return {
-    entries,
+    entries: space.entries,
     groups,
     get settled() {
       return settled;
@@ -123,17 +91,8 @@ export function makeDisk(
     get lastRev() {
       return lastRev;
     },
-    find: (key) => entries.get(key),
-    within({ gte, lt, reverse = false, limit = Infinity }) {
-      const keys = inOrder();
-      const from = gte === undefined ? 0 : rankOf(keys, gte);
-      const to = Math.max(from, lt === undefined ? keys.length : rankOf(keys, lt));
-      const size = Math.min(to - from, limit);
-      const found = reverse
-        ? keys.slice(to - size, to).toReversed()
-        : keys.slice(from, from + size);
-      return found.map((key) => entries.get(key)!);
-    },
+    find: (key) => space.entries.get(key),
+    within: space.within,
     write(group, life) {
       return new Promise((resolve, reject) => {
         underWay = group;
@@ -276,16 +235,4 @@ async function* eachCopied(entries: readonly Entry[]): AsyncGenerator<Entry> {
 /** What a reader does to the bytes is not done to the disk. */
 function copy<T extends Entry | undefined>(entry: T): T {
   return entry && { ...entry, value: entry.value.slice() };
-}
-
-/** Both are in order; what is in both comes once. */
-function merge(a: readonly Key[], b: readonly Key[]): Key[] {
-  const all: Key[] = [];
-  let [i, j] = [0, 0];
-  while (i < a.length || j < b.length) {
-    const order = i === a.length ? 1 : j === b.length ? -1 : compareKeys(a[i]!, b[j]!);
-    const key = order <= 0 ? a[i++]! : b[j++]!;
-    if (all.at(-1) !== key) all.push(key);
-  }
-  return all;
 }

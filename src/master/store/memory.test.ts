@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { manualClock } from '../../base/clock.ts';
 import { storeConformance } from './conformance.ts';
-import { compareKeys, makeMemoryStore } from './memory.ts';
+import { makeMemoryStore } from './memory.ts';
 
 storeConformance('the memory store', async () => {
   const store = makeMemoryStore(manualClock());
@@ -43,26 +43,4 @@ test('a commit has not happened before the end of the turn', async () => {
   }
   expect(await commit).toMatchObject({ ok: true });
   expect(await store.get('a')).toBeDefined();
-});
-
-test('keys compare as their bytes do', () => {
-  const keys = [
-    '',
-    'a',
-    'a\u0001',
-    'b',
-    '\u07ff',
-    '\ud7ff',
-    '\ue000',
-    '\uffff',
-    '😀',
-    '😀a',
-    '\u{10ffff}',
-  ];
-  for (const a of keys) {
-    for (const b of keys) {
-      const bytes = Buffer.compare(Buffer.from(a), Buffer.from(b));
-      expect(Math.sign(compareKeys(a, b))).toBe(bytes);
-    }
-  }
 });

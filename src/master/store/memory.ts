@@ -3,7 +3,7 @@ import { YardError, assert } from '../../base/errors.ts';
 import { writeBackup } from './backup.ts';
 import { OWN_END } from './chain.ts';
 import { SCHEMA } from './directory.ts';
-import type { Group } from './group.ts';
+import { makeKeySpace } from './key-space.ts';
 import { OPS_MAX, VALUE_BYTES_MAX, checkKey, makeCommitQueue } from './queue.ts';
 import { makeTaking } from './taking.ts';
 import { makeTopics } from './topics.ts';
@@ -22,7 +22,7 @@ export function makeMemoryStore(clock: Clock): StateStore {
 
   const queue = makeCommitQueue(
     {
-      readRevs: async (keys) => keys.map((key) => space.find(key)?.rev ?? 0),
+      readRevs: async (keys) => keys.map((key) => space.entries.get(key)?.rev ?? 0),
       write: (group) =>
         new Promise((resolve) => {
           clock.soon(() => {
@@ -44,7 +44,7 @@ export function makeMemoryStore(clock: Clock): StateStore {
   async function getMany(keys: readonly Key[]): Promise<(Entry | undefined)[]> {
     mustBeOpen();
     for (const key of keys) checkKey(key);
-    return keys.map((key) => copy(space.find(key)));
+    return keys.map((key) => copy(space.entries.get(key)));
   }
 
   async function* scan(range: Range): AsyncGenerator<Entry> {
@@ -95,63 +95,4 @@ async function* eachCopied(entries: readonly Entry[]): AsyncGenerator<Entry> {
 /** What a reader does to the bytes is not done to the store. */
 function copy<T extends Entry | undefined>(entry: T): T {
   return entry && { ...entry, value: entry.value.slice() };
-}
-
-/** Keys in order, with their entries; an entry is never changed, only replaced. */
-function makeKeySpace() {
-  const entries = new Map<Key, Entry>();
-  const sorted: Key[] = [];
-
-  /** How many keys come before `key`. */
-  function rankOf(key: Key): number {
-    let low = 0;
-    let high = sorted.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (compareKeys(sorted[middle]!, key) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  return {
-    find: (key: Key): Entry | undefined => entries.get(key),
-    apply({ keys, values, revs }: Group): void {
-      for (let i = 0; i < keys.length; i++) {
-        const key = keys[i]!;
-        const value = values[i];
-        if (value === undefined) {
-          if (entries.delete(key)) sorted.splice(rankOf(key), 1);
-        } else {
-          if (!entries.has(key)) sorted.splice(rankOf(key), 0, key);
-          entries.set(key, { key, value: value.slice(), rev: revs[i]! });
-        }
-      }
-    },
-    within({ gte, lt, reverse = false, limit = Infinity }: Range): Entry[] {
-      const from = gte === undefined ? 0 : rankOf(gte);
-      const to = Math.max(from, lt === undefined ? sorted.length : rankOf(lt));
-      const size = Math.min(to - from, limit);
-      const keys = reverse
-        ? sorted.slice(to - size, to).toReversed()
-        : sorted.slice(from, from + size);
-      return keys.map((key) => entries.get(key)!);
-    },
-  };
-}
-
-/** The order of the keys' UTF-8 bytes: that of code points, which is not quite that of strings. */
-export function compareKeys(a: Key, b: Key): number {
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
-    if (x !== y) return codePointOrder(x) - codePointOrder(y);
-  }
-  return a.length - b.length;
-}
-
-/** Surrogates, which stand for what is above, go after all other code units. */
-function codePointOrder(unit: number): number {
-  if (unit < 0xd800) return unit;
-  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
