@@ -164,6 +164,7 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
       // Commits under way are let through before the store closes.
       await sleep(clock, 0);
       await store.close();
+      await outputs.close();
       await blobs.close();
     },
   };

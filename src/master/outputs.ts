@@ -34,6 +34,8 @@ export interface OutputKeeper {
     stream: Stream,
     options: { attempt?: number | undefined; from?: number | undefined },
   ) => Promise<readonly Mark[]>;
+  /** Writes what it has in memory; call it before the blob store is closed. */
+  close: () => Promise<void>;
   open: (
     run: RunRecord,
     stream: Stream,
@@ -121,6 +123,7 @@ export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
       }
       return sizes;
     },
+    close: times.close,
     append: ({ runId, attempt, stream, offset }, bytes) =>
       times.append(outputKey(runId, attempt, stream), offset, bytes),
     async times(run, stream, { attempt = run.context.attempt, from = 0 }) {

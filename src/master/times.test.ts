@@ -256,6 +256,20 @@ test('an output that has ended is forgotten, and its times are written', async (
   expect(await times.read(KEY, 0)).toEqual(marks);
 });
 
+test('who closes loses no time, and after a pause a mark does not wait', async () => {
+  const { times, blobs, clock } = await start();
+  await times.append(KEY, 0, bytes('one\n'));
+  await times.close();
+  await written(blobs, [[0, START]]);
+  clock.advance(1000);
+  await times.append(KEY, 4, bytes('two\n'));
+  const marks: [number, number][] = [
+    [0, START],
+    [4, START + 1000],
+  ];
+  await written(blobs, marks);
+});
+
 test('an output all of which came in the last second has no times but its end', async () => {
   const { times, blobs, clock } = await start();
   await times.append(KEY, 0, bytes('one\n'));

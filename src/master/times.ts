@@ -26,6 +26,8 @@ export interface TimeKeeper {
    * output by now. At most some `MARKS_MAX` marks, see `thin`.
    */
   read: (key: Key, from: number) => Promise<readonly Mark[]>;
+  /** Writes what waits for it; call it when nothing is appended any more. */
+  close: () => Promise<void>;
 }
 
 /** In one answer: about 270 kB of JSON. */
@@ -73,8 +75,11 @@ export function makeTimes(ports: { blobs: BlobStore; clock: Clock; log: Log }): 
       const known = trails.get(key) ?? begin(key, from);
       // Without a turn in between, where there is none to wait for: who is woken may ask at once.
       const trail = known instanceof Promise ? await known : known;
+      const last = trail.last;
       mark(trail, from, to, at);
       if (trail.unsaved.length === 0) return;
+      // Lost with this process, a mark after a pause would leave its bytes the time before that.
+      if (last && at - last[1] >= SAVE_AFTER_MS) return void save(key, trail);
       trail.timer ??= clock.setTimeout(() => void save(key, trail), SAVE_AFTER_MS);
     } catch (error) {
       drop(key, error);
@@ -180,6 +185,15 @@ export function makeTimes(ports: { blobs: BlobStore; clock: Clock; log: Log }): 
       const marks = (await blobs.stat(timesKey(key))) ? await marksOf(key, from) : [];
       add(unsaved, marks, from);
       return thin(marks, MARKS_MAX);
+    },
+    async close() {
+      const keys = [...trails.keys()];
+      await Promise.all(
+        keys.map(async (key) => {
+          const trail = await Promise.resolve(trails.get(key)).catch(() => undefined);
+          if (trail) await save(key, trail);
+        }),
+      );
     },
   };
 }
