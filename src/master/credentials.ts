@@ -1,5 +1,5 @@
 /** Tokens: who may do what. Only digests are kept, so the state directory gives none away (S02). */
-import { createHash } from 'node:crypto';
+import { sha256Of } from '../base/sha256.ts';
 import type { Principal } from '../protocol/service.ts';
 import type { Clock } from '../base/clock.ts';
 import { YardError } from '../base/errors.ts';
@@ -55,12 +55,13 @@ export function makeCredentials({
   ids,
   openAccess,
 }: CredentialPorts): Credentials {
+  // By digest, so that no comparison depends on how much of a token was right.
   const byDigest = new Map<string, TokenRecord>();
   /** Which token a caller showed: two may have one name. */
   const shown = new WeakMap<Principal, TokenRecord>();
 
   function find(token: string): TokenRecord {
-    const record = byDigest.get(digestOf(token));
+    const record = byDigest.get(sha256Of(token));
     if (!record)
       throw new YardError('auth.invalid', 'this token is not known', { hint: 'ask for a new one' });
     if (record.expiresAt !== undefined && record.expiresAt <= clock.wall()) {
@@ -82,7 +83,7 @@ export function makeCredentials({
     const token = `${PREFIX[kind]}_${ids.random(40)}`;
     const ttlMs = request.ttlMs ?? (kind === 'enrol' ? ENROL_TTL_MS : undefined);
     const expiresAt = ttlMs === undefined ? undefined : clock.wall() + ttlMs;
-    const record: TokenRecord = { id, kind, name, scopes, digest: digestOf(token) };
+    const record: TokenRecord = { id, kind, name, scopes, digest: sha256Of(token) };
     if (expiresAt !== undefined) record.expiresAt = expiresAt;
     await ledger.transact((tx) => tx.put(keys.token(record.digest), pack(record)));
     byDigest.set(record.digest, record);
@@ -136,9 +137,4 @@ export function makeCredentials({
       return { token };
     },
   };
-}
-
-/** Tokens are looked up by digest, so no comparison depends on how much of one was right. */
-function digestOf(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
 }

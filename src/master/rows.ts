@@ -3,7 +3,7 @@
  * bytes and of the time of what is written most. A new column goes to the end of its row, so that
  * older rows still read: what they lack is undefined.
  */
-import { createHash } from 'node:crypto';
+import { EMPTY_SHA256 } from '../base/sha256.ts';
 import type { RunContext, RunEvent, RunLimits } from '../machines/run-context.ts';
 import type { OutputFacts, RunRequest, StreamFacts } from '../protocol/run.ts';
 import { factsOf, limitsOf } from './origin.ts';
@@ -204,7 +204,7 @@ function eventFrom(type: keyof typeof eventShapes, row: Row, cells?: Row): Event
 
 const EMPTY: StreamFacts = {
   bytes: 0,
-  sha256: createHash('sha256').digest('hex'),
+  sha256: EMPTY_SHA256,
   droppedBytes: 0,
 };
 

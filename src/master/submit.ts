@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256Of } from '../base/sha256.ts';
 import { buggify } from '../base/buggify.ts';
 import { sleep } from '../base/clock.ts';
 import type { Clock } from '../base/clock.ts';
@@ -71,8 +71,8 @@ export function makeSubmit(ports: SubmitPorts) {
       },
     };
     if (request.key !== undefined) {
-      prepared.keyDigest = digest(`${by.name}\0${request.key}`);
-      prepared.contentDigest = digest(JSON.stringify(sorted(request)));
+      prepared.keyDigest = sha256Of(`${by.name}\0${request.key}`);
+      prepared.contentDigest = sha256Of(JSON.stringify(sorted(request)));
     }
     return prepared;
   }
@@ -242,10 +242,6 @@ async function checkBundle(ref: string, { blobs, allowGitFile }: SubmitPorts): P
   if (!held?.sealed) {
     throw new YardError('bundle.unknown', `${parsed.id} is not here`, { hint: 'upload it first' });
   }
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 /** The same content in the same order, whoever wrote it. */

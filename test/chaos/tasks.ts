@@ -1,5 +1,5 @@
 /** What chaos runs do, and what must be recorded of them, by their number. */
-import { createHash } from 'node:crypto';
+import { sha256Of } from '../../src/base/sha256.ts';
 import type { RunRequestInput } from '../../src/protocol/run.ts';
 import type { Draw } from '../sim/draw.ts';
 
@@ -36,7 +36,7 @@ export function drawTask(index: number, marks: string, draw: Draw): Task {
   return {
     index,
     code,
-    sha256: createHash('sha256').update(text).digest('hex'),
+    sha256: sha256Of(text),
     request: {
       name: `chaos-${index}`,
       key: `chaos-${index}`,

@@ -1,5 +1,6 @@
 import { manualClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
+import { EMPTY_SHA256 } from '../../src/base/sha256.ts';
 import type { Assignment } from '../../src/protocol/to-slave.ts';
 import type { FinishedReport } from '../../src/protocol/to-master.ts';
 import type { AttemptPorts } from '../../src/slave/attempt.ts';
@@ -11,8 +12,7 @@ import type {
   Workspace,
 } from '../../src/slave/ports.ts';
 
-const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
-const quiet = { bytes: 0, sha256: EMPTY, droppedBytes: 0 };
+const quiet = { bytes: 0, sha256: EMPTY_SHA256, droppedBytes: 0 };
 
 export function assignmentOf(own: Partial<Assignment> = {}): Assignment {
   return {
@@ -38,7 +38,7 @@ export function workspaceOf(key: AttemptKey): Workspace {
 }
 
 export function artifactOf(name: string): Artifact {
-  return { name, bytes: 0, sha256: EMPTY, path: `/artifacts/${name}` };
+  return { name, bytes: 0, sha256: EMPTY_SHA256, path: `/artifacts/${name}` };
 }
 
 /** A gate that a test opens, or breaks. */

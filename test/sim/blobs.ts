@@ -1,7 +1,7 @@
 /** The master's blobs on its disk: what was appended is not synced before it is sealed. */
-import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { YardError } from '../../src/base/errors.ts';
+import { sha256Of } from '../../src/base/sha256.ts';
 import type { BlobManifest, BlobStore, Key } from '../../src/master/store/port.ts';
 import type { Disk } from './disk.ts';
 import type { Draw } from './draw.ts';
@@ -73,7 +73,7 @@ export function makeSimBlobs(options: SimBlobsOptions): BlobStore {
     bytes: Uint8Array,
     sha256: string | undefined,
   ): Promise<BlobManifest> {
-    const manifest = { bytes: bytes.length, sha256: digestOf(bytes) };
+    const manifest = { bytes: bytes.length, sha256: sha256Of(bytes) };
     await wait(disk.syncUs());
     mustBeWritable();
     if (sha256 !== undefined && sha256 !== manifest.sha256) {
@@ -118,7 +118,7 @@ export function makeSimBlobs(options: SimBlobsOptions): BlobStore {
       mustBeWritable();
       const blob = blobs.all.get(key);
       if (!blob) throw new YardError('output.unknown', `there is no ${key}`);
-      const held = blob.sealed ?? { bytes: blob.bytes.length, sha256: digestOf(blob.bytes) };
+      const held = blob.sealed ?? { bytes: blob.bytes.length, sha256: sha256Of(blob.bytes) };
       if (held.bytes !== manifest.bytes || held.sha256 !== manifest.sha256) {
         throw new YardError('output.digest', `${key} is not what was promised`);
       }
@@ -162,8 +162,4 @@ const NOTHING = new Uint8Array(0);
 
 export async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
-}
-
-export function digestOf(bytes: Uint8Array): string {
-  return hash('sha256', bytes);
 }

@@ -1,6 +1,7 @@
 /** Follows what simulated tasks write, and sends it on with the slave's own sender. */
 import type { Clock } from '../../src/base/clock.ts';
 import { YardError } from '../../src/base/errors.ts';
+import { EMPTY_SHA256, sha256Of } from '../../src/base/sha256.ts';
 import type { Log } from '../../src/base/log.ts';
 import { STREAMS } from '../../src/protocol/outputs.ts';
 import type { Stream } from '../../src/protocol/outputs.ts';
@@ -14,7 +15,6 @@ import type {
   Outputs,
   StreamManifest,
 } from '../../src/slave/ports.ts';
-import { digestOf } from './blobs.ts';
 import type { SimProcess } from './exec.ts';
 import { finalOf, isQuiet, writtenBy } from './tasks.ts';
 
@@ -29,7 +29,7 @@ export interface SimOutputsOptions {
 
 /** Quiet files are looked at so often. */
 const POLL_MS = 100;
-const EMPTY: StreamManifest = { bytes: 0, sha256: digestOf(new Uint8Array(0)), droppedBytes: 0 };
+const EMPTY: StreamManifest = { bytes: 0, sha256: EMPTY_SHA256, droppedBytes: 0 };
 
 export function makeSimOutputs(options: SimOutputsOptions): Outputs {
   return {
@@ -143,7 +143,7 @@ function makeTail(
       const isUnsent = senders.size === 0 && dropped.combined === 0;
       if (isUnsent && total <= inlineMax) {
         resolveFlushed();
-        const manifest = (stream: Stream) => manifestOf(seen[stream], digestOf(seen[stream]), 0);
+        const manifest = (stream: Stream) => manifestOf(seen[stream], sha256Of(seen[stream]), 0);
         return {
           inline: { ...seen },
           manifests: {

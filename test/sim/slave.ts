@@ -4,6 +4,7 @@ import type { Log } from '../../src/base/log.ts';
 import { makeIds } from '../../src/base/random.ts';
 import { sleep } from '../../src/base/clock.ts';
 import { YardError, isYardError } from '../../src/base/errors.ts';
+import { sha256Of } from '../../src/base/sha256.ts';
 import type { MasterService, Principal } from '../../src/protocol/service.ts';
 import type { Hello, ToMaster } from '../../src/protocol/to-master.ts';
 import { toSlave } from '../../src/protocol/to-slave.ts';
@@ -16,7 +17,7 @@ import { sinkOf } from '../../src/slave/http.ts';
 import type { MasterHttp } from '../../src/slave/http.ts';
 import { untilReached } from '../../src/slave/patience.ts';
 import type { Artifact, ProcessSpec } from '../../src/slave/ports.ts';
-import { digestOf, inOnePiece } from './blobs.ts';
+import { inOnePiece } from './blobs.ts';
 import type { Draw } from './draw.ts';
 import { makeProcessTable } from './exec.ts';
 import type { ProcessTable, SimProcess } from './exec.ts';
@@ -180,7 +181,7 @@ export function makeSimSlave(ports: SimSlavePorts): SimSlave {
     const { litters, artifacts = [] } = processes.all.get(key)?.behaviour ?? {};
     if (litters) throw new YardError('artifact.limit', 'more files than may be kept');
     return artifacts.map(({ name, bytes }) => {
-      return { name, bytes: bytes.length, sha256: digestOf(bytes), path: `${key}/${name}` };
+      return { name, bytes: bytes.length, sha256: sha256Of(bytes), path: `${key}/${name}` };
     });
   }
 

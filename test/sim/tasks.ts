@@ -1,8 +1,8 @@
 /** What a task does on a simulated machine: how long, what it writes, how it ends. */
+import { sha256Of } from '../../src/base/sha256.ts';
 import type { ProcessEnd } from '../../src/slave/ports.ts';
 import type { Stream } from '../../src/protocol/outputs.ts';
 import { truncationMark } from '../../src/slave/outputs/source-file.ts';
-import { digestOf } from './blobs.ts';
 import type { Draw } from './draw.ts';
 
 /** Chances of what each try of a run does. */
@@ -26,7 +26,7 @@ export interface TaskPlan {
 /** What some runs execute on: a few bytes stand for a tree. */
 export const BUNDLES = [1, 2].map((number) => {
   const bytes = Buffer.from(`bundle ${number}`);
-  return { id: `fs-${digestOf(bytes)}`, bytes };
+  return { id: `fs-${sha256Of(bytes)}`, bytes };
 });
 
 export interface Behaviour {

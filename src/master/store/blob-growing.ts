@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
+import { EMPTY_SHA256 } from '../../base/sha256.ts';
 import { YardError, quote } from '../../base/errors.ts';
 import { digestAt, digestOf, findSize, writeAll } from './blob-bytes.ts';
 import type { Directories } from './blob-directories.ts';
@@ -19,8 +19,6 @@ export interface Growing {
   ) => Promise<{ size: number; from: number }>;
   seal: (key: Key, paths: BlobPaths, manifest: BlobManifest) => Promise<void>;
 }
-
-const EMPTY_SHA256 = createHash('sha256').digest('hex');
 
 export function makeGrowing(files: OpenFiles, directories: Directories): Growing {
   async function openPart(key: Key, paths: BlobPaths, offset: number): Promise<OpenFile> {

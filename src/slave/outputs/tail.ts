@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { EMPTY_SHA256, sha256Of } from '../../base/sha256.ts';
 import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
@@ -31,7 +31,6 @@ export interface TailOptions {
 /** Growth between two polls from which on an attempt is polled fast. */
 const FAST_BYTES = 64 * 1024;
 const NO_BYTES = new Uint8Array();
-const NO_BYTES_SHA256 = createHash('sha256').digest('hex');
 
 export function makeTail(options: TailOptions): Tail {
   const { clock, append, files, limitBytes, sinkSizes, onEnd } = options;
@@ -126,6 +125,6 @@ function finishInline(
 
 function manifestOf(bytes: Uint8Array): StreamManifest {
   const isEmpty = bytes.length === 0;
-  const sha256 = isEmpty ? NO_BYTES_SHA256 : createHash('sha256').update(bytes).digest('hex');
+  const sha256 = isEmpty ? EMPTY_SHA256 : sha256Of(bytes);
   return { bytes: bytes.length, sha256, droppedBytes: 0 };
 }

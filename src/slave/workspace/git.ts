@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256Of } from '../../base/sha256.ts';
 import type { Clock } from '../../base/clock.ts';
 import { YardError, assert, isYardError, quote } from '../../base/errors.ts';
 import { GIT_SCHEMES, isCommit } from '../../protocol/bundle-ref.ts';
@@ -63,7 +63,7 @@ export function makeGit(options: GitOptions): Git {
 /** SHA-1 and SHA-256 objects do not live in one repository. */
 function cacheOf(dir: string, { url, commit }: GitSource): string {
   const format = objectFormatOf(commit);
-  return join(dir, createHash('sha256').update(`${format} ${url}`).digest('hex').slice(0, 40));
+  return join(dir, sha256Of(`${format} ${url}`).slice(0, 40));
 }
 
 function objectFormatOf(commit: string): string {

@@ -1,10 +1,10 @@
 /** S5, S6, S19, S28: what is recorded of an end and its outputs is what really happened. */
+import { sha256Of } from '../../../src/base/sha256.ts';
 import type { ArtifactFacts, Ending, OutputFacts } from '../../../src/protocol/run.ts';
 import type { RunContext } from '../../../src/machines/run-context.ts';
 import { isDone } from '../../../src/protocol/run.ts';
 import { STREAMS } from '../../../src/protocol/outputs.ts';
 import { artifactKey, outputKey } from '../../../src/master/outputs.ts';
-import { digestOf } from '../blobs.ts';
 import type { FinishedReport } from '../../../src/protocol/to-master.ts';
 import type { SimProcess } from '../exec.ts';
 import type { SimSlave } from '../slave.ts';
@@ -111,7 +111,7 @@ export const outputOracles: MakeOracle = (sight) => {
       if (process?.end) {
         const age = (process.endedAt - process.startedAt) / 1000;
         const real = finalOf(process.behaviour.output, stream, age, limit).bytes;
-        if (real.length !== bytes || (bytes > 0 && digestOf(real) !== sha256)) {
+        if (real.length !== bytes || (bytes > 0 && sha256Of(real) !== sha256)) {
           report('S6', `${stream} of ${key} has ${real.length} bytes, ${bytes} are named`);
         }
       }
@@ -119,7 +119,7 @@ export const outputOracles: MakeOracle = (sight) => {
       const held = blobs.find(outputKey(run, attempt, stream));
       if (!held?.sealed || held.synced < bytes || held.bytes.length !== bytes) {
         report('S6', `${stream} of ${key} is not there in full`);
-      } else if (digestOf(held.bytes) !== sha256) {
+      } else if (sha256Of(held.bytes) !== sha256) {
         report('S6', `${stream} of ${key} has other bytes than were named`);
       }
     }
@@ -134,7 +134,7 @@ export const outputOracles: MakeOracle = (sight) => {
     const key = `${run}.${attempt}`;
     for (const { name, bytes, sha256 } of artifacts) {
       const held = blobs.find(artifactKey(run, attempt, name));
-      if (!held?.sealed || held.bytes.length !== bytes || digestOf(held.bytes) !== sha256) {
+      if (!held?.sealed || held.bytes.length !== bytes || sha256Of(held.bytes) !== sha256) {
         report('S6', `artifact ${name} of ${key} is not there in full`);
       }
     }
@@ -203,7 +203,7 @@ function isSameFiles(left: readonly TaskArtifact[], named: readonly ArtifactFact
   return (
     left.length === named.length &&
     left.every(({ name, bytes }, at) => {
-      return named[at]!.name === name && named[at]!.sha256 === digestOf(bytes);
+      return named[at]!.name === name && named[at]!.sha256 === sha256Of(bytes);
     })
   );
 }

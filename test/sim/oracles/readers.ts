@@ -1,8 +1,8 @@
 /** S17, S32: who watches, lists and follows all the time is told all there is, once and in order. */
+import { sha256Of } from '../../../src/base/sha256.ts';
 import { isDone } from '../../../src/protocol/run.ts';
 import type { HistoryEvent } from '../../../src/protocol/http.ts';
 import type { MasterService, Watcher } from '../../../src/protocol/service.ts';
-import { digestOf } from '../blobs.ts';
 import { KIND } from '../kernel.ts';
 import type { Life } from '../kernel.ts';
 import type { MakeOracle } from './oracle.ts';
@@ -114,7 +114,7 @@ export const readerOracles: MakeOracle = (sight) => {
     body.on('data', (chunk: Buffer) => void chunks.push(chunk));
     body.on('end', () => {
       const bytes = Buffer.concat(chunks);
-      read.set(`${id}.${attempt}`, { bytes: bytes.length, sha256: digestOf(bytes) });
+      read.set(`${id}.${attempt}`, { bytes: bytes.length, sha256: sha256Of(bytes) });
       checkTimes(service, id, attempt).catch(ignore);
     });
   }
