@@ -172,22 +172,26 @@ export async function openMaster(ports: MasterPorts): Promise<Master> {
 
 /** A drain that has an end in sight is over when its time has come. */
 function watchDrains(yard: Yard, clock: Clock): { stop: () => void } {
-  const given = new AbortController();
-  const look = async () => {
-    while (!given.signal.aborted) {
-      await sleep(clock, 1000, given.signal);
-      const at = clock.wall();
-      const due = [...yard.ledger.slaves()].filter(
-        ({ context }) => context.drain?.untilAt !== undefined && context.drain.untilAt <= at,
-      );
-      if (due.length === 0) continue;
-      await yard.transact((tx) => {
-        for (const { name } of due) tx.slave(name, { type: 'drain.expired', at });
-      });
+  let timer = clock.setTimeout(look, DRAINS_LOOK_MS);
+
+  function look(): void {
+    timer = clock.setTimeout(look, DRAINS_LOOK_MS);
+    const at = clock.wall();
+    const due: string[] = [];
+    for (const { name, context } of yard.ledger.slaves()) {
+      const untilAt = context.drain?.untilAt;
+      if (untilAt !== undefined && untilAt <= at) due.push(name);
     }
-  };
-  look().catch(() => {
-    // Only ever the abort, or a store that failed, which is told by `yard.fatal`.
-  });
-  return { stop: () => given.abort() };
+    if (due.length === 0) return;
+    const expire = yard.transact((tx) => {
+      for (const name of due) tx.slave(name, { type: 'drain.expired', at });
+    });
+    // Only ever a store that failed, which is told by `yard.fatal`.
+    expire.catch(() => {});
+  }
+
+  return { stop: () => timer.cancel() };
 }
+
+/** The wall clock may jump: whoever slept until then would sleep too long. */
+const DRAINS_LOOK_MS = 1000;

@@ -3,6 +3,7 @@
  * report seals it, readers follow it.
  */
 import { PassThrough, Readable } from 'node:stream';
+import { EMPTY_SHA256 } from '../base/sha256.ts';
 import { buggify } from '../base/buggify.ts';
 import { sleep } from '../base/clock.ts';
 import type { Clock } from '../base/clock.ts';
@@ -17,8 +18,6 @@ import type { EventRecord, RunRecord } from './records.ts';
 import type { BlobStore } from './store/port.ts';
 import type { Mark } from './time-marks.ts';
 import { makeTimes } from './times.ts';
-
-const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 export interface OutputKeeper {
   /** undefined: nothing to do, so the report can be decided on at once. */
@@ -156,18 +155,22 @@ export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
     into: PassThrough,
     signal: AbortSignal,
   ): Promise<void> {
-    const given = new AbortController();
-    const stop = () => given.abort();
+    let isStopped = signal.aborted;
+    let turn = new AbortController();
+    const stop = () => {
+      isStopped = true;
+      turn.abort(OVER);
+    };
     signal.addEventListener('abort', stop, { once: true });
     into.once('close', stop);
     let at = from;
     let attempt = asked;
     try {
-      while (!given.signal.aborted) {
+      while (!isStopped) {
         const key = outputKey(runId, attempt, stream);
-        const turn = new AbortController();
-        const either = AbortSignal.any([given.signal, turn.signal]);
-        const changed = Promise.race([blobs.grown(key, either), untilEvent(runId, either)]);
+        turn = new AbortController();
+        const { signal: ended } = turn;
+        const changed = Promise.race([blobs.grown(key, ended), untilEvent(runId, ended)]);
         try {
           const run = await findRun(runId);
           // A run that waits is followed into its first attempt.
@@ -179,7 +182,7 @@ export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
           const size = held?.bytes ?? 0;
           if (size > at) {
             for await (const chunk of await blobs.get(key, { from: at, to: size })) {
-              if (!into.write(chunk)) await drained(into, given.signal);
+              if (!into.write(chunk)) await drained(into, ended);
             }
             at = size;
             continue;
@@ -187,17 +190,20 @@ export function makeOutputKeeper(ports: OutputKeeperPorts): OutputKeeper {
           if (over || held?.sealed) break;
           await changed;
         } finally {
-          turn.abort();
+          turn.abort(OVER);
         }
       }
       into.end();
     } catch (error) {
       into.destroy(error as Error);
     } finally {
-      given.abort();
+      signal.removeEventListener('abort', stop);
     }
   }
 }
+
+/** One for all: to make an error takes longer than to tell that nobody waits any more. */
+const OVER = new YardError('output.stopped', 'the output is not followed any more');
 
 /** What is known of an output. */
 function makeLookup({ blobs, historyOf }: OutputKeeperPorts) {
@@ -236,6 +242,7 @@ interface Followed {
 
 function drained(stream: PassThrough, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
     const wake = () => {
       stream.off('drain', wake);
       signal.removeEventListener('abort', wake);

@@ -179,7 +179,10 @@ export function makeSimStore({ disk, kernel, life, clock, onCommit }: SimStoreOp
     mustBeOpen();
     for (const key of keys) checkKey(key);
     await read();
-    return keys.map((key) => copy(disk.find(key)));
+    return keys.map((key) => {
+      const entry = disk.find(key);
+      return entry && copy(entry);
+    });
   }
 
   async function* scan(range: Range): AsyncGenerator<Entry> {
@@ -233,6 +236,6 @@ async function* eachCopied(entries: readonly Entry[]): AsyncGenerator<Entry> {
 }
 
 /** What a reader does to the bytes is not done to the disk. */
-function copy<T extends Entry | undefined>(entry: T): T {
-  return entry && { ...entry, value: entry.value.slice() };
+function copy({ key, value, rev }: Entry): Entry {
+  return { key, value: Buffer.from(value), rev };
 }
