@@ -1,14 +1,13 @@
 /** Puts a master together from its real parts. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, readdir, stat, statfs, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, statfs, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { makeApi } from '../api/server.ts';
 import { systemClock } from '../base/clock.ts';
-import { YardError, isYardError, quote } from '../base/errors.ts';
+import { YardError, isYardError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { count } from '../protocol/counters.ts';
@@ -16,31 +15,26 @@ import type { Counters } from '../protocol/counters.ts';
 import { toMaster } from '../protocol/to-master.ts';
 import type { ToMaster } from '../protocol/to-master.ts';
 import type { ToSlave } from '../protocol/to-slave.ts';
-import { readRules } from '../trigger/rules.ts';
 import { backUpState, restoreState } from './backup.ts';
 import type { BackupPorts, BackupSummary, RestoreSummary } from './backup.ts';
 import { checkState } from './fsck/fsck.ts';
 import type { FsckOptions, FsckSummary } from './fsck/fsck.ts';
 export { formatFinding } from './fsck/finding.ts';
+export { checkRules } from './rule-files.ts';
 import type { SlaveIdentity } from './greeting.ts';
 import type { ProcessFacts } from './inspect/inspection.ts';
 import { keep } from './keep.ts';
 import { openMaster } from './master.ts';
 import type { Master } from './master.ts';
-import { noSuchTask } from './messages.ts';
+import { factsOf, watchLag } from './process-facts.ts';
+import { bundleOf, readRulesFile } from './rule-files.ts';
+import type { TaskPorts } from './rule-files.ts';
 import { listenForSlaves } from './socket.ts';
 import type { Credentials } from './socket.ts';
 import { makeBlobs } from './store/blobs.ts';
 import { makeLevelStore } from './store/level.ts';
-import { bundleKey } from './submit.ts';
 
-export interface PackedTask {
-  id: string;
-  open: () => AsyncIterable<Uint8Array>;
-  close: () => Promise<void>;
-}
-
-export interface MasterOptions {
+export interface MasterOptions extends TaskPorts {
   state: string;
   host: string;
   port: number;
@@ -50,10 +44,6 @@ export interface MasterOptions {
   /** `none` asks nobody for a token; by default so on loopback only. */
   auth?: 'none' | 'tokens' | undefined;
   rules?: string | undefined;
-  /** Holds one directory for each task that the rules name. */
-  tasks?: string | undefined;
-  /** Packs a task's directory; given, since packing is the task room's. */
-  packTask?: ((directory: string) => Promise<PackedTask>) | undefined;
   leaseMs?: number | undefined;
   allowGitFile?: boolean | undefined;
   /** Where the Stately Inspector is served, if not by its maker. */
@@ -76,7 +66,6 @@ export interface RunningMaster {
 const PAGE = fileURLToPath(new URL('../web/', import.meta.url));
 const LEASE_MS = 15_000;
 const SAMPLE_MS = 1_000;
-const LAG_RESOLUTION_MS = 20;
 /** Above what one honest slave needs that runs thousands of short tasks a second. */
 const RATE = { framesPerSecond: 5_000, bytesPerSecond: 32 * 2 ** 20 };
 
@@ -122,7 +111,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   }
   const directory = resolve(options.state);
   const clock = systemClock;
-  const rules = readRulesFile(options);
+  const rules = options.rules === undefined ? undefined : readRulesFile(options.rules);
   const store = makeLevelStore({ directory, clock, random: systemRandom, pid: process.pid });
   const openAccess = (options.auth ?? (isLoopback ? 'none' : 'tokens')) === 'none';
   let url = '';
@@ -139,8 +128,9 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     leaseMs: options.leaseMs ?? LEASE_MS,
     baseUrl: () => url,
     processFacts: async () => ({
-      ...(await factsOf(join(directory, 'db'), openAccess, options)),
+      ...(await factsOf(process, join(directory, 'db'))),
       eventLoop: lag.view(),
+      config: settingsOf(options, openAccess),
     }),
     keepCapsule: (name, text) => keepIn(join(directory, 'breaches'), name, text),
     rules: rules && { rules, bundleOf: (task) => bundleOf(options, blobs.port, task) },
@@ -192,6 +182,24 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   };
 }
 
+/** By name, never what is in the files that they name. */
+function settingsOf(
+  { host, port, tls, rules, tasks, leaseMs, allowGitFile, state }: MasterOptions,
+  openAccess: boolean,
+): ProcessFacts['config'] {
+  return {
+    state,
+    host,
+    port,
+    tls: tls !== undefined,
+    auth: openAccess ? 'none' : 'tokens',
+    leaseMs: leaseMs ?? LEASE_MS,
+    allowGitFile: allowGitFile ?? false,
+    ...(rules === undefined ? {} : { rules }),
+    ...(tasks === undefined ? {} : { tasks }),
+  };
+}
+
 async function orClosed<T>(work: Promise<T>, close: () => Promise<void>): Promise<T> {
   try {
     return await work;
@@ -199,63 +207,6 @@ async function orClosed<T>(work: Promise<T>, close: () => Promise<void>): Promis
     await close();
     throw error;
   }
-}
-
-/** How late timers fire, in milliseconds. */
-function watchLag() {
-  const delay = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
-  delay.enable();
-  const lateMs = (ns: number) => Math.max(0, ns / 1e6 - LAG_RESOLUTION_MS);
-  let last = { lagMs: 0, lagMaxMs: 0 };
-  return {
-    /** Of the last second. */
-    view: () => last,
-    /** Begins the next second; answers with the worst of the one before. */
-    turn() {
-      const isEmpty = !Number.isFinite(delay.mean);
-      last = { lagMs: isEmpty ? 0 : lateMs(delay.mean), lagMaxMs: lateMs(delay.max) };
-      delay.reset();
-      return last.lagMaxMs;
-    },
-    stop: () => void delay.disable(),
-  };
-}
-
-/** What devtools show of the process: settings by name, never what is in the files they name. */
-async function factsOf(
-  database: string,
-  openAccess: boolean,
-  { host, port, tls, rules, tasks, leaseMs, allowGitFile, state }: MasterOptions,
-): Promise<ProcessFacts> {
-  const { rss: rssBytes, heapUsed: heapUsedBytes } = process.memoryUsage();
-  return {
-    node: process.version,
-    store: { kind: 'leveldb', bytes: await bytesIn(database) },
-    memory: { rssBytes, heapUsedBytes },
-    config: {
-      state,
-      host,
-      port,
-      tls: tls !== undefined,
-      auth: openAccess ? 'none' : 'tokens',
-      leaseMs: leaseMs ?? LEASE_MS,
-      allowGitFile: allowGitFile ?? false,
-      ...(rules === undefined ? {} : { rules }),
-      ...(tasks === undefined ? {} : { tasks }),
-    },
-  };
-}
-
-/** Files come and go while they are counted: what is gone counts for nothing. */
-async function bytesIn(directory: string): Promise<number> {
-  const names = await readdir(directory).catch(() => []);
-  const sizes = names.map((name) =>
-    stat(join(directory, name)).then(
-      ({ size }) => size,
-      () => 0,
-    ),
-  );
-  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 /** So many files, and no more, whatever goes wrong. */
@@ -339,64 +290,6 @@ export function restore(options: Parameters<typeof restoreState>[0]): Promise<Re
 
 function machinePorts(): BackupPorts {
   return { clock: systemClock, random: systemRandom, pid: process.pid, scratch: tmpdir() };
-}
-
-export interface CheckedRules {
-  file: string;
-  rules: number;
-  tasks: readonly string[];
-}
-
-/** Reads rules as a master would; with `tasks`, also whether each task that they name is there. */
-export function checkRules(options: { rules: string; tasks?: string | undefined }): CheckedRules {
-  const { file, count: rules, tasks } = readRulesFile(options)!;
-  const missing =
-    options.tasks === undefined ? [] : tasks.filter((task) => !findTask(options, task));
-  if (missing.length === 0) return { file, rules, tasks };
-  const names = missing.map(quote).join(', ');
-  throw new YardError('task.unknown', `the rules name ${names}, not in ${quote(options.tasks)}`, {
-    hint: 'a task is a directory with a task.yml',
-  });
-}
-
-function readRulesFile({ rules: file }: Pick<MasterOptions, 'rules'>) {
-  if (file === undefined) return undefined;
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new YardError('config.rules', `cannot read ${file}`, { hint: 'see --rules', cause });
-  }
-  return readRules(text, { file });
-}
-
-async function bundleOf(
-  { tasks, packTask }: MasterOptions,
-  blobs: Awaited<ReturnType<typeof makeBlobs>>,
-  task: string,
-): Promise<{ id: string; file: string }> {
-  const found = findTask({ tasks }, task);
-  if (!found || !packTask) throw noSuchTask(task);
-  const packed = await packTask(found.directory);
-  try {
-    const held = await blobs.stat(bundleKey(packed.id));
-    if (!held?.sealed) {
-      await blobs.put(bundleKey(packed.id), packed.open(), { bytesMax: 2 ** 32 });
-    }
-    return { id: packed.id, file: found.file };
-  } finally {
-    await packed.close();
-  }
-}
-
-function findTask(
-  { tasks }: Pick<MasterOptions, 'tasks'>,
-  task: string,
-): { directory: string; file: string } | undefined {
-  if (tasks === undefined || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$/.test(task)) return undefined;
-  const directory = join(resolve(tasks), task);
-  const file = ['task.yml', 'runtask.yml'].find((name) => existsSync(join(directory, name)));
-  return file === undefined ? undefined : { directory, file };
 }
 
 function isLoopbackHost(host: string): boolean {
