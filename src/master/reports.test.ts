@@ -129,3 +129,32 @@ async function reported(hub: Partial<HubPorts>) {
   await settled();
   return { yard, id, slave };
 }
+
+test('what an attempt says after its end was decided on frees its slot: it is told to drop it', async () => {
+  const yard = await openYard();
+  const id = await yard.run({ argv: ['true'], timeoutMs: 1_000, graceMs: 0 });
+  const slave = await yard.welcomed('s1', { slots: 1 });
+  const claim = slave.claim();
+  slave.send({ type: 'progress', ...claim, phase: 'executing' });
+  for (let beat = 1; !(await yard.at(id)).state.startsWith('TIMEDOUT'); beat++) {
+    slave.send({ type: 'heartbeat', beat });
+    await yard.pass(1_000);
+  }
+  const next = await yard.run();
+  expect((await yard.at(next)).state).toBe('PENDING.queued');
+  slave.send({ type: 'progress', ...claim, phase: 'executing' });
+  await settled();
+  expect(slave.all('acknowledge').at(-1)).toMatchObject({ runId: id, stale: true });
+  expect((await yard.at(next)).state).toBe('PENDING.assigned');
+});
+
+test('a slave that says goodbye and then refuses a grant, in one frame, gets nothing more', async () => {
+  const yard = await openYard();
+  const id = await yard.run();
+  const slave = await yard.welcomed('s1');
+  const refused = { type: 'reject', ...slave.claim(), reason: 'leaving' } as const;
+  slave.send({ type: 'goodbye', reason: 'drained' }, refused);
+  await settled();
+  expect((await yard.at(id)).state).toBe('PENDING.queued');
+  expect(slave.all('assign')).toHaveLength(1);
+});

@@ -94,12 +94,15 @@ export function makeReports(
   /** It is not tried again and again with what it refuses. */
   function leave(session: Session): void {
     session.isLeaving = true;
-    sessions.setOnline(session.name, session.welcomed);
+    // It may have said goodbye just before.
+    if (sessions.isCurrent(session)) sessions.setOnline(session.name, session.welcomed);
   }
 
   /** The fence (S4, S5): only the current attempt with its token may report. */
   function isReportOfCurrent(tx: Transaction, session: Session, claim: Claim): boolean {
     if (isWanted(yard, claim)) return true;
+    // Once it hears so, the slave drops it without another word.
+    yard.vacate(session.name, claim.runId, claim.attempt);
     tx.after(() => acknowledge(session, claim, true));
     return false;
   }
