@@ -80,3 +80,12 @@ test('the same failure reported twice is counted once', () => {
   const { context } = play(patient, { ...granted, slave: 's1' }, accepted, exited3, exited3);
   expect(context.failures).toBe(1);
 });
+
+test('a run that was held, adopted and lost again is held still, until it is released', () => {
+  const back: RunEvent[] = [{ type: 'attempt.adopted', at, attempt: 1, slave: 's1' }];
+  const again: RunEvent = { type: 'slave.lost', at, attempt: 1, slave: 's1', why: 'lease over' };
+  const over: RunEvent = { type: 'backoff.over', at };
+  expect(play(fresh, ...loss(1), held, ...back, again, over).state).toBe('PENDING.held');
+  const released: RunEvent = { type: 'run.released', at, by: 'me' };
+  expect(play(fresh, ...loss(1), held, ...back, released, again).state).toBe('PENDING.queued');
+});

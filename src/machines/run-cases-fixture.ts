@@ -26,6 +26,7 @@ export const aborting = { abort: { by: 'me', why: 'enough' } };
 export const offSlave = { slave: undefined, startedAt: undefined };
 export const requeued = { ...offSlave, ahead: true, queuedAt: at };
 const lossesSpent = { lost: limits.lostMax };
+export const hold = { by: 'me', note: 'wait' };
 
 /** What a report leads to wherever its attempt is current. */
 export function reportsIn(state: string): RunCase[] {
@@ -114,6 +115,51 @@ export function endingsIn(state: string): RunCase[] {
       effects: ['conclude'],
     },
   ];
+}
+
+/** Of an attempt that was adopted while its run was held: no other starts before the release. */
+export function heldIn(state: string): RunCase[] {
+  return [
+    {
+      in: state,
+      on: exited3,
+      when: 'held, and a retry is left',
+      has: { ...retries, hold },
+      to: 'PENDING.backoff',
+      facts: { ...offSlave, hold, settled: 1, failures: 1, backoffUntilAt: at + 50 },
+      effects: [],
+    },
+    {
+      in: state,
+      on: givenBack,
+      when: 'held, and given back',
+      has: { hold },
+      to: 'PENDING.backoff',
+      facts: { ...requeued, hold, settled: 1, lost: 1, backoffUntilAt: at },
+      effects: [],
+    },
+    ...releasedIn(state),
+  ];
+}
+
+export function releasedIn(state: string): RunCase[] {
+  const released: RunEvent = { type: 'run.released', at, by: 'me' };
+  return [
+    { in: state, on: released, when: 'held', has: { hold }, to: state, facts: { hold: undefined } },
+    { in: state, on: released, when: 'not held', to: undefined },
+  ];
+}
+
+export function lostWhileHeldIn(state: string): RunCase {
+  return {
+    in: state,
+    on: lost,
+    when: 'held',
+    has: { hold },
+    to: 'PENDING.backoff',
+    facts: { ...requeued, hold, lost: 1, settled: 0, backoffUntilAt: at },
+    effects: [],
+  };
 }
 
 export function lossesIn(state: string): RunCase[] {

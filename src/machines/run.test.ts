@@ -8,9 +8,13 @@ import {
   aborting,
   adoptsIn,
   endingsIn,
+  heldIn,
+  hold,
   lossesIn,
+  lostWhileHeldIn,
   offSlave,
   overdueIn,
+  releasedIn,
   reportsIn,
   requeued,
 } from './run-cases-fixture.ts';
@@ -39,7 +43,6 @@ import { reasonOf, runMachine } from './run.ts';
 import { deriveTable } from './table.ts';
 
 const blocked = { attempt: 0, slave: undefined, blockers: ['a', 'b'] };
-const hold = { by: 'me', note: 'wait' };
 
 const cases: RunCase[] = [
   {
@@ -174,7 +177,17 @@ const cases: RunCase[] = [
     facts: { queuedAt: at },
     effects: ['enqueue'],
   },
+  {
+    in: 'PENDING.backoff',
+    on: { type: 'backoff.over', at },
+    when: 'held',
+    has: { settled: 1, ...offSlave, hold },
+    to: 'PENDING.held',
+    facts: { hold, waitMs: undefined },
+    effects: [],
+  },
   { in: 'PENDING.backoff', on: held, to: 'PENDING.held', facts: { hold } },
+  ...heldIn('PENDING.backoff'),
   {
     in: 'PENDING.backoff',
     on: held,
@@ -203,6 +216,8 @@ const cases: RunCase[] = [
   ...['preparing', 'executing', 'collecting'].flatMap((substate) => [
     ...endingsIn(`RUNNING.${substate}`),
     ...lossesIn(`RUNNING.${substate}`),
+    ...heldIn(`RUNNING.${substate}`),
+    lostWhileHeldIn(`RUNNING.${substate}`),
     abortsOnSlave(`RUNNING.${substate}`),
     overdueIn(`RUNNING.${substate}`),
     { in: `RUNNING.${substate}`, on: granted, to: undefined },
@@ -210,6 +225,7 @@ const cases: RunCase[] = [
   ]),
 
   ...reportsIn('RUNNING.stopping'),
+  ...releasedIn('RUNNING.stopping'),
   {
     in: 'RUNNING.stopping',
     on: exited3,

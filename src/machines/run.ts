@@ -5,16 +5,11 @@
  */
 import { assign, setup } from 'xstate';
 import type { Ending, Reason } from '../protocol/run.ts';
-import { retryDelayMs, retryIsDue } from './retry.ts';
+import { retryDelayMs } from './retry.ts';
 import type { RunContext, RunEvent, RunEventType, RunInput } from './run-context.ts';
 import { OVERHEAD_MS } from './run-deadline.ts';
-
-type Of<T extends RunEventType> = Extract<RunEvent, { type: T }>;
-
-interface Step {
-  context: RunContext;
-  event: RunEvent;
-}
+import { guards } from './run-guards.ts';
+import type { Of } from './run-guards.ts';
 
 /** Wraps a pure change of the context for the events that it is used with. */
 function change<T extends RunEventType>(
@@ -23,21 +18,6 @@ function change<T extends RunEventType>(
   return assign<RunContext, RunEvent, undefined, RunEvent, never>(({ context, event }) =>
     update(context, event as Of<T>),
   );
-}
-
-function isCurrent({ context, event }: Step): boolean {
-  return (
-    'attempt' in event && event.attempt === context.attempt && context.attempt > context.settled
-  );
-}
-
-function finished(step: Step): Of<'attempt.finished'> | undefined {
-  return step.event.type === 'attempt.finished' && isCurrent(step) ? step.event : undefined;
-}
-
-function endingIs(step: Step, ...kinds: Ending['kind'][]): boolean {
-  const kind = finished(step)?.ending.kind;
-  return kind !== undefined && kinds.includes(kind);
 }
 
 export function reasonOf(ending: Ending, slave: string): Reason {
@@ -70,43 +50,7 @@ const definition = setup({
     events: {} as RunEvent,
     input: {} as RunInput,
   },
-  guards: {
-    isHeld: ({ context }) => context.hold !== undefined,
-    isBlocked: ({ context }) => context.blockers.length > 0,
-    isLastBlocker: ({ context, event }) =>
-      event.type === 'run.unblocked' &&
-      context.blockers.length === 1 &&
-      context.blockers[0] === event.blocker,
-    isLastBlockerOfHeld: ({ context, event }) =>
-      context.hold !== undefined &&
-      event.type === 'run.unblocked' &&
-      context.blockers.length === 1 &&
-      context.blockers[0] === event.blocker,
-    isCurrent,
-    isOnThatSlave: (step) =>
-      isCurrent(step) && 'slave' in step.event && step.event.slave === step.context.slave,
-    isOneLossTooMany: (step) =>
-      isCurrent(step) &&
-      'slave' in step.event &&
-      step.event.slave === step.context.slave &&
-      step.context.lost + 1 >= step.context.limits.lostMax,
-    mayStillLive: (step) =>
-      step.event.type === 'slave.lost' &&
-      step.event.waitMs !== undefined &&
-      isCurrent(step) &&
-      step.event.slave === step.context.slave,
-    isNotWaiting: ({ context }) => context.waitMs === undefined,
-    isWorthARetry: (step) => {
-      const event = finished(step);
-      return event !== undefined && retryIsDue(step.context, step.context.limits, event.ending);
-    },
-    isGivenBack: (step) =>
-      endingIs(step, 'lost') && step.context.lost + 1 < step.context.limits.lostMax,
-    hasExited: (step) => endingIs(step, 'exited', 'signalled'),
-    hasTimedOut: (step) => endingIs(step, 'timedOut'),
-    wasAborted: (step) => endingIs(step, 'aborted'),
-    wasStopped: (step) => endingIs(step, 'aborted', 'lost'),
-  },
+  guards,
   actions: {
     queue: change<RunEventType>((_, event) => ({ queuedAt: event.at, waitMs: undefined })),
     unblock: change<'run.unblocked'>((context, event) => ({
@@ -138,6 +82,7 @@ const definition = setup({
       backoffUntilAt: event.at + event.waitMs!,
       waitMs: event.waitMs,
     })),
+    waitNot: change<RunEventType>((_, event) => ({ backoffUntilAt: event.at })),
     lose: change<'slave.lost'>((context, event) => ({
       lost: context.lost + 1,
       ahead: true,
@@ -239,10 +184,27 @@ const finishedOrRetried = [
   ...reported,
 ] as const;
 
-const lost = [
+const lostAtAll = [
   { guard: 'isOneLossTooMany', target: '#run.FAILED', actions: ['recordLost', 'conclude'] },
   { guard: 'mayStillLive', target: '#run.PENDING.backoff', actions: ['lose', 'waitOut'] },
-  { guard: 'isOnThatSlave', target: '#run.PENDING.queued', actions: ['lose', 'enqueue'] },
+] as const;
+const lostToQueue = {
+  guard: 'isOnThatSlave',
+  target: '#run.PENDING.queued',
+  actions: ['lose', 'enqueue'],
+} as const;
+const lost = [...lostAtAll, lostToQueue] as const;
+
+// A hold outlasts the attempt that was adopted under it: no other one starts before its release.
+// Holds are looked at where a wait ends, so what need not wait has one that is over at once.
+const finishedOrHeld = [
+  { guard: 'isHeldGivenBack', target: '#run.PENDING.backoff', actions: ['giveBack', 'waitNot'] },
+  ...finishedOrRetried,
+] as const;
+const lostOrHeld = [
+  ...lostAtAll,
+  { guard: 'isHeldOnThatSlave', target: '#run.PENDING.backoff', actions: ['lose', 'waitNot'] },
+  lostToQueue,
 ] as const;
 
 const abortAtOnce = { target: '#run.ABORTED', actions: ['recordAbort', 'conclude'] } as const;
@@ -256,6 +218,9 @@ const adopted = {
   target: '#run.RUNNING.executing',
   actions: ['adopt'],
 } as const;
+
+/** It was adopted while it was held, and goes on: what comes after it is free. */
+const released = { guard: 'isHeld', actions: ['release'] } as const;
 
 export const runMachine = definition.createMachine({
   id: 'run',
@@ -368,10 +333,14 @@ export const runMachine = definition.createMachine({
         },
         backoff: {
           on: {
-            'backoff.over': { target: 'queued', actions: ['queue', 'enqueue'] },
+            'backoff.over': [
+              { guard: 'isHeld', target: 'held', actions: ['queue'] },
+              { target: 'queued', actions: ['queue', 'enqueue'] },
+            ],
             // A wait for the end of an exclusive attempt is not cut short by a hold and a release.
             'run.held': { guard: 'isNotWaiting', target: 'held', actions: ['hold'] },
-            'attempt.finished': finishedOrRetried,
+            'run.released': released,
+            'attempt.finished': finishedOrHeld,
             'attempt.adopted': adopted,
           },
         },
@@ -380,9 +349,10 @@ export const runMachine = definition.createMachine({
     RUNNING: {
       initial: 'preparing',
       on: {
-        'attempt.finished': finishedOrRetried,
-        'slave.lost': lost,
+        'attempt.finished': finishedOrHeld,
+        'slave.lost': lostOrHeld,
         'abort.requested': abortOnSlave,
+        'run.released': released,
         'run.overdue': {
           target: '#run.TIMEDOUT',
           actions: ['recordRunTimeout', 'sendStop', 'conclude'],

@@ -26,6 +26,7 @@ export function statusOf(run: RunRecord, baseUrl: string): RunStatus {
     job: facts.job,
     state,
     substate,
+    hold: isDone(run.state) ? undefined : context.hold,
     exitCode: state === 'COMPLETE' ? exitCodeOf(run) : undefined,
     signal:
       state === 'COMPLETE' && context.ending?.kind === 'signalled'

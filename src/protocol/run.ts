@@ -215,6 +215,8 @@ export const runStatus = z.object({
   job: z.string().optional(),
   state: z.enum(RUN_STATES),
   substate: z.string().optional(),
+  /** Nothing of it is started before its release; an attempt that goes on may do so. */
+  hold: z.object({ by: z.string(), note: z.string() }).optional(),
   /** Only with COMPLETE and FAILED; 128+n for a signal. */
   exitCode: z.int().optional(),
   signal: z.string().optional(),

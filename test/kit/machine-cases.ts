@@ -79,6 +79,8 @@ const IMPLIES: Record<string, readonly string[]> = {
   isOnThatSlave: [...OF_CURRENT, 'isOnThatSlave'],
   mayStillLive: [...OF_CURRENT, 'isOnThatSlave'],
   isOneLossTooMany: [...OF_CURRENT, 'isOnThatSlave'],
+  isHeldGivenBack: [...OF_CURRENT, 'isGivenBack', 'wasStopped'],
+  isHeldOnThatSlave: [...OF_CURRENT, 'isOnThatSlave'],
 };
 
 function findRow(

@@ -230,19 +230,40 @@ export function makeClients(ports: ClientPorts): Clients {
   }
 
   async function holdFor(client: Client, { index, hold, request }: RunPlan, runId: string) {
-    try {
-      if (!request.held) {
-        await client.ask(
-          (service) => service.holdRun(runId, me, 'a test'),
-          () => undefined,
-        );
-      }
-      await sleep(client.clock, isOver ? 0 : hold!.forMs);
-    } catch (error) {
-      if (!isYardError(error) || error.code !== 'hold.too_late') throw error;
-    }
+    const isHeld =
+      request.held ||
+      (await hasHeld(client, runId)) ||
+      (hold!.insists && (await hasHeldInTheEnd(client, runId)));
+    if (isHeld) await sleep(client.clock, isOver ? 0 : hold!.forMs);
     held.delete(index);
     await release(client, runId);
+  }
+
+  async function hasHeld({ ask }: Client, runId: string): Promise<boolean> {
+    try {
+      await ask(
+        (service) => service.holdRun(runId, me, 'a test'),
+        () => undefined,
+      );
+      return true;
+    } catch (error) {
+      if (isYardError(error) && error.code === 'hold.too_late') return false;
+      throw error;
+    }
+  }
+
+  /** Looks at it until it waits; false if it is done before, or the faults are over. */
+  async function hasHeldInTheEnd(client: Client, runId: string): Promise<boolean> {
+    while (!isOver) {
+      await sleep(client.clock, 500);
+      const { state } = await client.ask(
+        (service) => service.getRun(runId),
+        () => undefined,
+      );
+      if (isDone(state)) return false;
+      if (state === 'PENDING' && (await hasHeld(client, runId))) return true;
+    }
+    return false;
   }
 
   async function release({ ask }: Pick<Client, 'ask'>, runId: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** What people ask of several runs: which wait for which, which are one job, which are held. */
 import type { Draw } from './draw.ts';
-import type { JobPlan, RunPlan } from './scenario.ts';
+import type { HoldPlan, JobPlan, RunPlan } from './scenario.ts';
 
 /** Lets some runs wait for earlier ones, and makes jobs of some neighbours; both have chances of their own. */
 export function weave(draw: Draw, runs: readonly RunPlan[]): { runs: RunPlan[]; jobs: JobPlan[] } {
@@ -81,6 +81,8 @@ function wished(draw: Draw, run: RunPlan): RunPlan {
   return plan;
 }
 
-function drawHold(draw: Draw, atMs: number): { atMs: number; forMs: number } {
-  return { atMs: atMs + draw.exponential(5_000), forMs: draw.exponential(10_000) };
+function drawHold(draw: Draw, atMs: number): HoldPlan {
+  const hold = { atMs: atMs + draw.exponential(5_000), forMs: draw.exponential(10_000) };
+  const chance = draw.fork('insists');
+  return chance.chance(0.5) ? { ...hold, forMs: chance.exponential(60_000), insists: true } : hold;
 }

@@ -47,7 +47,14 @@ export interface RunPlan {
   /** Somebody looks on from its submission on. */
   isWatched?: boolean;
   /** Nothing of it is to start for so long. With `held` in its request that begins at once. */
-  hold?: { atMs: number; forMs: number };
+  hold?: HoldPlan;
+}
+
+export interface HoldPlan {
+  atMs: number;
+  forMs: number;
+  /** While the run goes on it cannot be held: somebody asks until it waits again, or is done. */
+  insists?: boolean;
 }
 
 /** Its runs name it. */

@@ -72,20 +72,25 @@ const NAMES_MAX = 3;
 const LENGTH_MAX = 12;
 
 /**
- * What makes it happen, each event once; nothing where that only repeats where it leads, or where
- * the machine begins and nothing else can happen.
+ * What makes it happen, each event once; nothing where that only repeats where it leads or that what
+ * it leaves is over, or where the machine begins and nothing else can happen.
  */
 export function labelOf(chart: Chart, arrow: Arrow): string[] {
   const events = [...new Set(arrow.transitions.map((id) => chart.transitions[id]!.event))];
   const distinct = events.map((event) => wordsOf(chart, event, events.length > 1));
-  const reached = arrow.target.slice(arrow.target.lastIndexOf('.') + 1);
-  if (distinct.length === 1 && (distinct[0] === reached || isOnlyWayOn(chart, arrow))) return [];
+  const [left, reached] = [lastOf(arrow.source), lastOf(arrow.target)];
+  if (distinct.every((name) => name === reached || name === `${left} over`)) return [];
+  if (distinct.length === 1 && isOnlyWayOn(chart, arrow)) return [];
   if (distinct.length <= NAMES_MAX) return distinct;
   const names = [
     ...distinct.filter((name) => name.length <= LENGTH_MAX),
     ...distinct.filter((name) => name.length > LENGTH_MAX),
   ];
   return [...names.slice(0, NAMES_MAX - 1), `+${names.length - NAMES_MAX + 1} more`];
+}
+
+function lastOf(path: string): string {
+  return path.slice(path.lastIndexOf('.') + 1);
 }
 
 function isOnlyWayOn({ initial, transitions }: Chart, { source }: Arrow): boolean {

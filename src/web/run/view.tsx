@@ -105,7 +105,8 @@ function Head(props: { source: RunSource }) {
   const afterwards = async (done: Promise<boolean>) => {
     if (await done) props.source.refresh();
   };
-  const canHold = () => ['queued', 'blocked', 'backoff'].includes(run()?.substate ?? '');
+  const canHold = () =>
+    !run()?.hold && ['queued', 'blocked', 'backoff'].includes(run()?.substate ?? '');
   if (props.source.isOnline) {
     useKeys('Run', [
       {
@@ -141,7 +142,7 @@ function Head(props: { source: RunSource }) {
             <Show when={canHold()}>
               <button onClick={() => void afterwards(holdRun(now()))}>Hold</button>
             </Show>
-            <Show when={now().substate === 'held'}>
+            <Show when={now().hold}>
               <button onClick={() => void afterwards(releaseRun(now()))}>Release</button>
             </Show>
             <Show

@@ -221,8 +221,8 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   },
   {
     name: 'abort-of-a-lost-process-fails',
-    file: 'src/machines/run.ts',
-    find: `wasStopped: (step) => endingIs(step, 'aborted', 'lost'),`,
+    file: 'src/machines/run-guards.ts',
+    find: `wasStopped: (step: Step) => endingIs(step, 'aborted', 'lost'),`,
     replace: `wasStopped: (step) => endingIs(step, 'aborted'),`,
     why:
       'A user aborts a run; its slave restarts before the process is dead and reports it ' +

@@ -62,7 +62,7 @@ export const DST: readonly Mutant[] = [
     source: 'dst 6',
     shows: 'S4',
     why: 'any attempt may report, whichever is current',
-    file: 'src/machines/run.ts',
+    file: 'src/machines/run-guards.ts',
     find: `    'attempt' in event && event.attempt === context.attempt && context.attempt > context.settled`,
     replace: `    'attempt' in event && context.attempt > context.settled`,
     also: [
@@ -125,7 +125,7 @@ export const DST: readonly Mutant[] = [
     source: 'dst 9',
     shows: 'S10',
     why: 'a failure that is reported again is counted again',
-    file: 'src/machines/run.ts',
+    file: 'src/machines/run-guards.ts',
     find: `event.attempt === context.attempt && context.attempt > context.settled`,
     replace: `event.attempt === context.attempt`,
     also: [

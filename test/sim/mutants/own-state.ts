@@ -85,6 +85,14 @@ export const STATE: readonly Mutant[] = [
     replace: ``,
   },
   {
+    name: 'hold-ends-with-an-adoption',
+    source: 'own',
+    why: 'a held run whose lost attempt came back is queued when that is lost again',
+    file: 'src/machines/run.ts',
+    find: `        'slave.lost': lostOrHeld,`,
+    replace: `        'slave.lost': lost,`,
+  },
+  {
     name: 'job-abort-leaves-one-out',
     source: 'own',
     shows: 'S31',
@@ -97,9 +105,9 @@ export const STATE: readonly Mutant[] = [
     name: 'one-loss-too-many',
     source: 'own',
     why: 'a run is queued again after the last loss that it may have',
-    file: 'src/machines/run.ts',
-    find: `      step.context.lost + 1 >= step.context.limits.lostMax,`,
-    replace: `      step.context.lost > step.context.limits.lostMax,`,
+    file: 'src/machines/run-guards.ts',
+    find: `step.context.lost + 1 >= step.context.limits.lostMax,`,
+    replace: `step.context.lost > step.context.limits.lostMax,`,
   },
   {
     name: 'history-with-holes',
