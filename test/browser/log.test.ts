@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { Page } from 'playwright-core';
+import type { Page, Route } from 'playwright-core';
 import { browserTest, openYard, untilState } from './kit.ts';
 import type { BrowserYard } from './kit.ts';
 
@@ -247,6 +247,31 @@ browserTest('t shows when each line was written, and the address keeps it', asyn
   await page.context().close();
 });
 
+browserTest('a line has no time before the master has told it', async () => {
+  const gate = makeGate();
+  const [id] = await yard!.submit({
+    argv: ['sh', '-c', `echo one; ${gate.wait}; echo two; sleep 600`],
+  });
+  const page = await open(id!, '?times=1');
+  const timeOf = (line: number) => page.locator(`[data-line="${line}"] time`);
+  await timeOf(1).waitFor();
+  let hold!: (route: Route) => void;
+  const held = new Promise<Route>((resolve) => {
+    hold = resolve;
+  });
+  await page.route(/\/times\?/, hold, { times: 1 });
+  const openedAt = gate.open();
+  const route = await held;
+  await page.waitForSelector('[data-line="2"]');
+  expect(await timeOf(1).count()).toBe(1);
+  expect(await timeOf(2).count()).toBe(0);
+  await route.continue();
+  const told = await timeOf(2).getAttribute('datetime');
+  expect(Date.parse(told!)).toBeGreaterThanOrEqual(openedAt);
+  await yard!.client.abortRun(id!, 'test over');
+  await page.context().close();
+});
+
 browserTest('the times of a million lines are those of the lines in sight', async () => {
   const gate = makeGate();
   const [id] = await yard!.submit({
@@ -255,6 +280,8 @@ browserTest('the times of a million lines are those of the lines in sight', asyn
   });
   const page = await open(id!, '?times=1');
   await untilLines(page, 1_000_000);
+  // What comes in the last second before the end has the time of the end.
+  await page.waitForTimeout(1_100);
   const openedAt = gate.open();
   await untilState(yard!, id!, 'COMPLETE');
   await untilLines(page, 1_000_001);

@@ -1,5 +1,5 @@
 /** When the lines of a log were written: asked for as far as it is read, where somebody wants it. */
-import { createEffect, createSignal, on, onCleanup } from 'solid-js';
+import { batch, createEffect, createSignal, on, onCleanup } from 'solid-js';
 import { ApiError, askJson, segment } from '../base/api.ts';
 import { after, throttled } from '../base/clock.ts';
 import { query, setQuery } from '../base/router.ts';
@@ -17,25 +17,27 @@ export function useLogTimes(log: LogSource, wanted: () => WantedOutput | undefin
   const [error, setError] = createSignal<ApiError>();
   const isShown = () => query('times') !== undefined;
   /** Bytes before that one have their times, where there are any. */
-  let known = 0;
+  const [known, setKnown] = createSignal(0);
   let controller = new AbortController();
   let callOff = () => {};
 
   async function learn(): Promise<void> {
     const [text, output] = [log.text(), wanted()];
-    if (!isShown() || !output || text.size <= known) return;
+    if (!isShown() || !output || text.size <= known()) return;
     const { signal } = controller;
     const { size } = text;
     const path = `/api/runs/${segment(output.id)}/outputs/${output.stream}/times`;
     try {
-      const more = await askJson<OutputTimes>(`${path}?attempt=${output.attempt}&from=${known}`, {
+      const more = await askJson<OutputTimes>(`${path}?attempt=${output.attempt}&from=${known()}`, {
         signal,
       });
       if (signal.aborted) return;
-      setMarks((before) => joined(before, more.marks));
-      setError(undefined);
-      // Times can be asked for as soon as bytes can be read.
-      known = Math.max(known, size);
+      batch(() => {
+        setMarks((before) => joined(before, more.marks));
+        // Times can be asked for as soon as bytes can be read.
+        setKnown((before) => Math.max(before, size));
+        setError(undefined);
+      });
     } catch (thrown) {
       if (signal.aborted) return;
       if (!(thrown instanceof ApiError)) throw thrown;
@@ -49,7 +51,7 @@ export function useLogTimes(log: LogSource, wanted: () => WantedOutput | undefin
     on(log.text, () => {
       controller.abort();
       controller = new AbortController();
-      known = 0;
+      setKnown(0);
       setMarks([]);
       setError(undefined);
     }),
@@ -69,6 +71,9 @@ export function useLogTimes(log: LogSource, wanted: () => WantedOutput | undefin
       announce(on ? 'Times are shown.' : 'Times are hidden.');
     },
     /** When its first byte came; undefined: that is not known. */
-    of: (line: number) => timeOf(marks(), log.text().startOf(line)),
+    of(line: number): number | undefined {
+      const start = log.text().startOf(line);
+      return start < known() ? timeOf(marks(), start) : undefined;
+    },
   };
 }
