@@ -1,5 +1,6 @@
 /** Runs as people read them. */
 import { formatBytes, formatDuration } from '../base/units.ts';
+import { holdText } from '../protocol/hold.ts';
 import type { HistoryEvent } from '../protocol/http.ts';
 import type { RunStatus } from '../protocol/run.ts';
 import { oneLine, safeJson } from './sanitise.ts';
@@ -47,6 +48,7 @@ export function runText(run: RunStatus, wallMs: number, paint: Screen['paint']):
     ['run', run.runId],
     ['name', safe(run.name)],
     ['state', paint(colourOf(state, exitCode), stateText(run))],
+    ['held', safe(run.hold && holdText(run.hold))],
     ['exit code', exitCode === undefined ? undefined : String(exitCode)],
     ['reason', safe(run.reason)],
     ['error', safe(run.error)],

@@ -49,6 +49,7 @@ function isLastBlocker({ context: { blockers }, event }: Step): boolean {
 
 export const guards = {
   isHeld,
+  isNotHeld: (step: Step) => !isHeld(step),
   isBlocked: ({ context }: Step) => context.blockers.length > 0,
   isLastBlocker,
   isLastBlockerOfHeld: (step: Step) => isHeld(step) && isLastBlocker(step),
@@ -59,7 +60,6 @@ export const guards = {
     isOnThatSlave(step) && step.context.lost + 1 >= step.context.limits.lostMax,
   mayStillLive: (step: Step) =>
     step.event.type === 'slave.lost' && step.event.waitMs !== undefined && isOnThatSlave(step),
-  isNotWaiting: ({ context }: Step) => context.waitMs === undefined,
   isWorthARetry,
   isGivenBack,
   isHeldGivenBack: (step: Step) => isHeld(step) && isGivenBack(step),

@@ -219,7 +219,10 @@ const adopted = {
   actions: ['adopt'],
 } as const;
 
-/** It was adopted while it was held, and goes on: what comes after it is free. */
+/** It waits for something else besides. A second hold is refused, so that no note is lost. */
+const holds = { guard: 'isNotHeld', actions: ['hold'] } as const;
+
+/** It goes on, or waits for something else besides: what comes after that is free. */
 const released = { guard: 'isHeld', actions: ['release'] } as const;
 
 export const runMachine = definition.createMachine({
@@ -280,8 +283,8 @@ export const runMachine = definition.createMachine({
               target: '#run.ABORTED',
               actions: ['recordBlocked', 'conclude'],
             },
-            'run.held': { actions: ['hold'] },
-            'run.released': { actions: ['release'] },
+            'run.held': holds,
+            'run.released': released,
           },
         },
         held: {
@@ -337,8 +340,8 @@ export const runMachine = definition.createMachine({
               { guard: 'isHeld', target: 'held', actions: ['queue'] },
               { target: 'queued', actions: ['queue', 'enqueue'] },
             ],
-            // A wait for the end of an exclusive attempt is not cut short by a hold and a release.
-            'run.held': { guard: 'isNotWaiting', target: 'held', actions: ['hold'] },
+            // A wait is not cut short by a hold and its release.
+            'run.held': holds,
             'run.released': released,
             'attempt.finished': finishedOrHeld,
             'attempt.adopted': adopted,

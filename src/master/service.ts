@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { YardError, quote } from '../base/errors.ts';
 import type { Ids } from '../base/random.ts';
 import { formatInstant } from '../base/units.ts';
+import { holdText } from '../protocol/hold.ts';
 import type { RunQuery } from '../protocol/http.ts';
 import { isDone } from '../protocol/run.ts';
 import type { RunRequest, RunStatus } from '../protocol/run.ts';
@@ -141,7 +142,7 @@ function runRoutes({ yard, archive, clock, baseUrl }: ServicePorts, submit: Subm
       if (changed) return status;
       const stands = `${status.state}${status.substate === undefined ? '' : `.${status.substate}`}`;
       throw new YardError('hold.too_late', `run ${runId} is ${stands}`, {
-        hint: 'only what waits can be held',
+        hint: status.hold ? `it is held ${holdText(status.hold)}` : 'only what waits can be held',
       });
     },
     async releaseRun(runId: string, by: Principal) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { finishedMessage, openYard, settled } from '../../test/kit/yard.ts';
+import { LEASE_MS, finishedMessage, openYard, settled } from '../../test/kit/yard.ts';
 import { explain } from './why.ts';
 
 test('why says what a queued run waits for, and how that changed', async () => {
@@ -53,7 +53,30 @@ test('a blocked run names its blockers, one that backs off until when', async ()
   await settled();
   const ask = (id: string) => explain(yard.yard, yard.store, id);
   expect(await ask(blocked)).toMatchObject({ summary: `blocked by ${blocker}` });
-  expect((await ask(blocker)).summary).toMatch(/^waits until 2026-01-01T.*Z after 1 failed tries$/);
+  expect((await ask(blocker)).summary).toMatch(/^waits until 2026-01-01T.*Z after 1 failed try$/);
+});
+
+test('a run that waits out its lost attempt says so, and who holds it besides', async () => {
+  const yard = await openYard();
+  const id = await yard.run({ argv: ['true'], exclusive: true, graceMs: 60_000 });
+  const slave = await yard.welcomed('s1', { protocol: { min: '1.0', max: '1.1' } });
+  slave.send({ type: 'accept', ...slave.claim() });
+  await settled();
+  await yard.pass(LEASE_MS + 1_000);
+  const ask = () => explain(yard.yard, yard.store, id);
+  const { summary, remedy } = await ask();
+  expect(summary).toMatch(/^waits until 2026-01-01T.*Z: its lost attempt 1 may still run$/);
+  expect(remedy).toBeUndefined();
+
+  const held = { type: 'run.held', at: yard.clock.wall(), by: 'ann', note: 'no mirror' } as const;
+  await yard.yard.transact((tx) => void tx.run(id, held, 'ann'));
+  expect(await ask()).toMatchObject({
+    verdict: 'backoff',
+    summary: `${summary}, and is held by ann: no mirror`,
+    remedy: `runyard run release ${id}`,
+  });
+  await yard.pass(120_000, 10_000);
+  expect(await ask()).toMatchObject({ verdict: 'held', summary: 'held by ann: no mirror' });
 });
 
 test('why tells only of runs with the same needs, also where these are long and nearly the same', async () => {

@@ -1,5 +1,7 @@
 import { YardError } from '../base/errors.ts';
 import { formatInstant } from '../base/units.ts';
+import type { RunContext } from '../machines/run-context.ts';
+import { holdText } from '../protocol/hold.ts';
 import type { WhyAnswer } from '../protocol/http.ts';
 import { judge } from './placement.ts';
 import type { Room, Verdict } from './placement.ts';
@@ -34,14 +36,13 @@ function standing(run: RunRecord, rooms: ReadonlyMap<string, Room>): Standing {
         `blocked by ${context.blockers.join(', ')}`,
         'they must end well first',
       );
-    case 'PENDING.held': {
-      const { by, note } = context.hold ?? { by: '?', note: '' };
-      const why = note === '' ? '' : `: ${note}`;
-      return plain('held', `held by ${by}${why}`, `runyard run release ${run.id}`);
-    }
+    case 'PENDING.held':
+      return plain('held', heldText(context), `runyard run release ${run.id}`);
     case 'PENDING.backoff': {
-      const until = formatInstant(context.backoffUntilAt ?? 0);
-      return plain('backoff', `waits until ${until} after ${context.failures} failed tries`);
+      const wait = waitText(context);
+      if (!context.hold) return plain('backoff', wait);
+      const summary = `${wait}, and is ${heldText(context)}`;
+      return plain('backoff', summary, `runyard run release ${run.id}`);
     }
     case 'PENDING.assigned':
       return plain('assigned', `given to ${context.slave}, which has not started it yet`);
@@ -57,6 +58,17 @@ function standing(run: RunRecord, rooms: ReadonlyMap<string, Room>): Standing {
     default:
       return plain('not_pending', `is ${state}`);
   }
+}
+
+/** Failures leave none of `waitMs`: only what may still run somewhere is waited out. */
+function waitText({ backoffUntilAt = 0, waitMs, attempt, failures }: RunContext): string {
+  const until = `waits until ${formatInstant(backoffUntilAt)}`;
+  if (waitMs !== undefined) return `${until}: its lost attempt ${attempt} may still run`;
+  return `${until} after ${failures} failed ${failures === 1 ? 'try' : 'tries'}`;
+}
+
+function heldText({ hold = { by: '?', note: '' } }: RunContext): string {
+  return `held ${holdText(hold)}`;
 }
 
 function remedyOf({ verdict, obstacles }: Verdict, facts: RunFacts): string {

@@ -69,6 +69,7 @@ function Summary(props: { source: RunSource }) {
     if (!now) return [];
     const facts: [string, Element | string | number | undefined][] = [
       ['name', now.name],
+      ['held by', now.hold && [now.hold.by, now.hold.note].filter(Boolean).join(': ')],
       ['reason', now.reason],
       ['error', now.error],
       ['job', now.job],
