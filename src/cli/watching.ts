@@ -45,8 +45,13 @@ function changeLine(run: RunStatus): string {
   return `${run.runId} ${stateText(run)}${where}${attempt}`;
 }
 
-export function stateText({ state, substate }: Pick<RunStatus, 'state' | 'substate'>): string {
-  return substate === undefined ? state : `${state} ${substate}`;
+export function stateText({
+  state,
+  substate,
+  hold,
+}: Pick<RunStatus, 'state' | 'substate' | 'hold'>): string {
+  const held = hold && substate !== 'held' ? ', held' : '';
+  return `${state}${substate === undefined ? '' : ` ${substate}`}${held}`;
 }
 
 /** `COMPLETE exited 3 after 4.2s`, and where to read more. */

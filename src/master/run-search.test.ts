@@ -21,11 +21,11 @@ function runOf(hour: number): RunRecord {
   } as unknown as RunRecord;
 }
 
-async function search(query: Partial<RunQuery>, looked: string[] = []) {
+async function search(query: Partial<RunQuery>, looked: string[] = [], change = {}) {
   async function* newestFirst() {
     for (let hour = 9; hour >= 0; hour--) {
       looked.push(`r${hour}`);
-      yield runOf(hour);
+      yield Object.assign(runOf(hour), change);
     }
   }
   const present = ({ id }: RunRecord) => ({ runId: id }) as RunStatus;
@@ -62,4 +62,14 @@ test('a search stops after so many, and says where to go on', async () => {
   expect(looked).toEqual(['r9', 'r8', 'r7']);
   expect(await search({ exit: 8, scan: 3 })).toEqual({ ids: 'r8', next: 'r7' });
   expect(await search({ limit: 2, scan: 2 })).toEqual({ ids: 'r9 r8', next: undefined });
+});
+
+test.each([
+  ['PENDING.backoff', { hold: { by: 'ann', note: '' } }, 1],
+  ['RUNNING.executing', { hold: { by: 'ann', note: '' } }, 1],
+  ['COMPLETE', { hold: { by: 'ann', note: '' } }, 0],
+  ['PENDING.backoff', {}, 0],
+])('of what is %s with %o, is:held finds %i', async (state, context, count) => {
+  const { ids } = await search({ is: 'held', limit: 1 }, [], { state, context });
+  expect(ids.split(' ').filter(Boolean)).toHaveLength(count);
 });

@@ -38,7 +38,7 @@ function makeFits({ state, slave, job, name, is, exit, ended, text = [] }: RunQu
     const { context, facts } = run;
     const [outer, inner] = run.state.split('.');
     if (state && !(state as string[]).includes(outer!)) return false;
-    if (is !== undefined && inner !== is) return false;
+    if (is !== undefined && inner !== is && !(is === 'held' && isHeld(run))) return false;
     if (slave !== undefined && context.slave !== slave) return false;
     if (job !== undefined && facts.job !== job) return false;
     if (name !== undefined && !facts.name?.includes(name)) return false;
@@ -47,6 +47,11 @@ function makeFits({ state, slave, job, name, is, exit, ended, text = [] }: RunQu
       return false;
     return words.length === 0 || holdsAll(run, words);
   };
+}
+
+/** In whatever state: what backs off, is blocked or goes on may be held besides. */
+function isHeld({ state, context }: RunRecord): boolean {
+  return context.hold !== undefined && !isDone(state);
 }
 
 function holdsAll({ id, context, facts }: RunRecord, words: readonly string[]): boolean {

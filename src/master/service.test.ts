@@ -8,8 +8,7 @@ import { openMaster } from './master.ts';
 import type { BlobStore } from './store/port.ts';
 import { makeMemoryStore } from './store/memory.ts';
 
-/** A run that s1 had, and that is being granted to s2: the commit of that is held. */
-async function openWithGrantUnderWay() {
+async function open() {
   const clock = manualClock();
   const gate = heldStore(makeMemoryStore(clock));
   const { service, hub } = await openMaster({
@@ -23,6 +22,12 @@ async function openWithGrantUnderWay() {
     leaseMs: 15_000,
     baseUrl: () => 'http://master',
   });
+  return { clock, gate, service, hub };
+}
+
+/** A run that s1 had, and that is being granted to s2: the commit of that is held. */
+async function openWithGrantUnderWay() {
+  const { clock, gate, service, hub } = await open();
   const [first, second] = ['s1', 's2'].map((name) => scriptedSlave(clock, hub, name));
   first!.greet();
   await settled();
@@ -60,4 +65,24 @@ test('bytes are not refused as stale for a grant that never came to be', async (
   await settled();
   gate.fail(new Error('the disk failed'));
   await refused;
+});
+
+test.each([
+  ['blocked', 0],
+  ['held', 1],
+])('%s: a hold that is repeated is answered as it was, another is refused', async (stands, n) => {
+  const { service } = await open();
+  const first = (await service.submit([runRequest.parse({ argv: ['true'] })], me))[0]!.runId;
+  const second = runRequest.parse({ argv: ['true'], after: [first] });
+  const id = [(await service.submit([second], me))[0]!.runId, first][n]!;
+  const hold = { by: me.name, note: 'no mirror' };
+  const ask = (note: string, by = me) => service.holdRun(id, by, note);
+  expect(await ask('no mirror')).toMatchObject({ substate: stands, hold });
+  const { length } = await service.history(id);
+  expect(await ask('no mirror')).toMatchObject({ substate: stands, hold });
+  const text = `hold.taken: run ${id} is held by ${me.name}: no mirror`;
+  await expect(ask('')).rejects.toThrow(text);
+  await expect(ask('no mirror', { ...me, name: 'ann' })).rejects.toThrow(text);
+  expect((await service.getRun(id)).hold).toEqual(hold);
+  expect(await service.history(id)).toHaveLength(length);
 });

@@ -139,10 +139,17 @@ function runRoutes({ yard, archive, clock, baseUrl }: ServicePorts, submit: Subm
       let changed = false;
       await yard.transact((tx) => void (changed = tx.run(runId, event, by.name) !== undefined));
       const status = await getRun(runId);
-      if (changed) return status;
+      const { hold } = status;
+      // Who did not hear the answer asks again.
+      if (changed || (hold?.by === by.name && hold.note === note)) return status;
+      if (hold) {
+        throw new YardError('hold.taken', `run ${runId} is held ${holdText(hold)}`, {
+          hint: 'release it to hold it anew',
+        });
+      }
       const stands = `${status.state}${status.substate === undefined ? '' : `.${status.substate}`}`;
       throw new YardError('hold.too_late', `run ${runId} is ${stands}`, {
-        hint: status.hold ? `it is held ${holdText(status.hold)}` : 'only what waits can be held',
+        hint: 'only what waits can be held',
       });
     },
     async releaseRun(runId: string, by: Principal) {

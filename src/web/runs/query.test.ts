@@ -31,6 +31,15 @@ test('what left the state that was asked for is shown no longer', () => {
   expect(fitsQuery(run, parseQuery('state:failed', NOW))).toBe(true);
   expect(fitsQuery(run, parseQuery('state:running', NOW))).toBe(false);
   expect(fitsQuery(run, parseQuery('is:queued', NOW))).toBe(false);
+  expect(fitsQuery(run, parseQuery('is:held', NOW))).toBe(false);
+});
+
+test('what is held is held wherever it stands', () => {
+  const hold = { by: 'ann', note: '' };
+  const waiting: RunStatus = { ...run, state: 'PENDING', substate: 'backoff', hold };
+  expect(fitsQuery(waiting, parseQuery('is:held', NOW))).toBe(true);
+  expect(fitsQuery(waiting, parseQuery('is:backoff', NOW))).toBe(true);
+  expect(fitsQuery(waiting, parseQuery('is:held state:running', NOW))).toBe(false);
 });
 
 test('what cannot be read is said', () => {

@@ -93,5 +93,6 @@ export function pathOf({ state, slave, job, name, ended, ...rest }: RunsQuery): 
 /** Live events change the state of what the master answered. */
 export function fitsQuery(run: RunStatus, { state, substate }: RunsQuery): boolean {
   if (state !== undefined && !state.split(',').includes(run.state)) return false;
+  if (substate === 'held' && run.hold) return true;
   return substate === undefined || run.substate === substate;
 }
