@@ -85,5 +85,6 @@ export type RunEvent = { at: number } & (
   | { type: 'stop.overdue' }
 );
 export type RunEventType = RunEvent['type'];
+export type Of<T extends RunEventType> = Extract<RunEvent, { type: T }>;
 /** What the master is asked to do once the decision is durable. */
 export type RunEffect = 'enqueue' | 'sendAssign' | 'sendStop' | 'conclude';

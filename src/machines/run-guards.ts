@@ -1,9 +1,7 @@
 /** What a run's machine asks before it takes an event: of the event, and of where the run stands. */
 import type { Ending } from '../protocol/run.ts';
 import { retryIsDue } from './retry.ts';
-import type { RunContext, RunEvent, RunEventType } from './run-context.ts';
-
-export type Of<T extends RunEventType> = Extract<RunEvent, { type: T }>;
+import type { Of, RunContext, RunEvent } from './run-context.ts';
 
 interface Step {
   context: RunContext;

@@ -39,7 +39,8 @@ import {
   stopped,
   submitted,
 } from './run-fixture.ts';
-import { reasonOf, runMachine } from './run.ts';
+import { reasonOf } from './run-changes.ts';
+import { runMachine } from './run.ts';
 import { deriveTable } from './table.ts';
 
 const blocked = { attempt: 0, slave: undefined, blockers: ['a', 'b'] };

@@ -22,7 +22,9 @@ below --least (default 0).`;
 
 /** What decides, and touches nothing: every branch of it should be within a simulation's reach. */
 const CORE = [
-  ...['agent', 'job', 'retry', 'run', 'slave'].map((name) => `machines/${name}`),
+  ...['agent', 'job', 'retry', 'run', 'run-changes', 'run-guards', 'slave'].map(
+    (name) => `machines/${name}`,
+  ),
   ...[
     'assignments',
     'deadlines',

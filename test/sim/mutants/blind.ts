@@ -208,12 +208,12 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   },
   {
     name: 'lost-attempt-is-settled',
-    file: 'src/machines/run.ts',
-    find: `    lose: change<'slave.lost'>((context, event) => ({
-      lost: context.lost + 1,`,
-    replace: `    lose: change<'slave.lost'>((context, event) => ({
-      settled: context.attempt,
-      lost: context.lost + 1,`,
+    file: 'src/machines/run-changes.ts',
+    find: `  lose: change<'slave.lost'>((context, event) => ({
+    lost: context.lost + 1,`,
+    replace: `  lose: change<'slave.lost'>((context, event) => ({
+    settled: context.attempt,
+    lost: context.lost + 1,`,
     why:
       'A partition outlasts the lease, and no other slave has room. The slave comes back ' +
       'with the finished work, which nobody else was granted: it is refused, forgotten, and ' +
@@ -231,10 +231,10 @@ export const BLIND: readonly Omit<Mutant, 'source'>[] = [
   },
   {
     name: 'given-back-twice',
-    file: 'src/machines/run.ts',
-    find: `      lost: context.lost + 1,
-      settled: context.attempt,`,
-    replace: '      lost: context.lost + 1,',
+    file: 'src/machines/run-changes.ts',
+    find: `    lost: context.lost + 1,
+    settled: context.attempt,`,
+    replace: '    lost: context.lost + 1,',
     why:
       'A slave restarts, reports an attempt lost in its HELLO, and repeats the report after ' +
       'the welcome, as it does with each. No slave has room, so that the run is still ' +

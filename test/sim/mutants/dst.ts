@@ -78,9 +78,9 @@ export const DST: readonly Mutant[] = [
     source: 'dst 7',
     shows: 'S3',
     why: 'a new grant has the number of the one before',
-    file: 'src/machines/run.ts',
-    find: `      attempt: context.attempt + 1,`,
-    replace: `      attempt: Math.max(1, context.attempt),`,
+    file: 'src/machines/run-changes.ts',
+    find: `    attempt: context.attempt + 1,`,
+    replace: `    attempt: Math.max(1, context.attempt),`,
   },
   {
     name: 'abort-overwritten',
@@ -92,20 +92,20 @@ export const DST: readonly Mutant[] = [
     replace: `    ABORTED: { on: { 'attempt.finished': reported } },`,
     also: [
       {
-        file: 'src/machines/run.ts',
-        find: `      return {
-        settled: context.attempt,
-        finishedAt: event.at,
-        abort: { by, why },`,
-        replace: `      return {
-        finishedAt: event.at,
-        abort: { by, why },`,
+        file: 'src/machines/run-changes.ts',
+        find: `    return {
+      settled: context.attempt,
+      finishedAt: event.at,
+      abort: { by, why },`,
+        replace: `    return {
+      finishedAt: event.at,
+      abort: { by, why },`,
       },
       {
-        file: 'src/machines/run.ts',
-        find: `    keepOutputs: change<'attempt.finished'>((_, event) => ({`,
-        replace: `    keepOutputs: change<'attempt.finished'>((context, event) => ({
-      settled: context.attempt,`,
+        file: 'src/machines/run-changes.ts',
+        find: `  keepOutputs: change<'attempt.finished'>((_, event) => ({`,
+        replace: `  keepOutputs: change<'attempt.finished'>((context, event) => ({
+    settled: context.attempt,`,
       },
       {
         file: 'src/master/ledger.ts',
