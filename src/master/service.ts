@@ -11,13 +11,15 @@ import type { RunRequest, RunStatus } from '../protocol/run.ts';
 import type { Archive } from './archive.ts';
 import type { Credentials } from './credentials.ts';
 import type { MessageTaker } from './messages.ts';
-import { artifactKey } from './outputs.ts';
 import type { OutputKeeper } from './outputs.ts';
 import type { RunRecord } from './records.ts';
-import { historyOf, jobStatusOf, slaveStatusOf, statusOf } from './status.ts';
+import { historyOf, slaveStatusOf, statusOf } from './status.ts';
 import type { BlobStore, StateStore } from './store/port.ts';
 import { searchRuns } from './run-search.ts';
-import { bundleKey, makeSubmit } from './submit.ts';
+import { blobRoutes } from './service-blobs.ts';
+import { jobRoutes } from './service-jobs.ts';
+import { makeSubmit } from './submit.ts';
+import type { Submit } from './submit.ts';
 import type { Feed } from './feed.ts';
 import { makeWatch } from './watch.ts';
 import { explain } from './why.ts';
@@ -43,9 +45,6 @@ export interface ServicePorts {
   drained: (slave: string) => Promise<void>;
   openBackup: MasterService['openBackup'];
 }
-
-const BUNDLE_BYTES_MAX = 4 * 2 ** 30;
-const ARTIFACT_BYTES_MAX = 2 ** 30;
 
 export function makeService(ports: ServicePorts): MasterService {
   const { yard, store, credentials } = ports;
@@ -79,8 +78,6 @@ export function makeService(ports: ServicePorts): MasterService {
     ...tokenRoutes(ports),
   };
 }
-
-type Submit = ReturnType<typeof makeSubmit>['submit'];
 
 function runRoutes({ yard, archive, clock, baseUrl }: ServicePorts, submit: Submit) {
   async function getRecord(runId: string): Promise<RunRecord> {
@@ -165,74 +162,6 @@ function runRoutes({ yard, archive, clock, baseUrl }: ServicePorts, submit: Subm
   };
 }
 
-function jobRoutes({ yard, ids, clock }: ServicePorts, submit: Submit) {
-  async function getJob(jobId: string) {
-    const job = await yard.ledger.findJob(jobId);
-    if (!job) throw new YardError('job.unknown', `no job ${quote(jobId)}`);
-    return jobStatusOf(job);
-  }
-  return {
-    getJob,
-    async submitJob(
-      job: { name?: string | undefined; requestor?: string | undefined; runs: RunRequest[] },
-      by: Principal,
-    ) {
-      const createdAt = clock.wall();
-      const id = ids.sortable(createdAt);
-      const runIds = job.runs.map(() => ids.sortable(createdAt)).sort();
-      const { name } = job;
-      const requestor = job.requestor ?? (by.kind === 'anonymous' ? undefined : by.name);
-      const runs = linked(job.runs, runIds).map((run) => ({ ...run, requestor }));
-      const note = { id, name, requestor, runs: runIds, createdAt };
-      await submit(runs as RunRequest[], by, {
-        id,
-        ids: runIds,
-        note: (tx) => tx.createJob(note),
-      });
-      return { jobId: id, runs: runIds };
-    },
-    async abortJob(jobId: string, by: Principal, why: string) {
-      await getJob(jobId);
-      const event = { type: 'job.abortRequested', at: clock.wall(), by: by.name, why } as const;
-      await yard.transact((tx) => tx.job(jobId, event));
-      return getJob(jobId);
-    },
-  };
-}
-
-/** Inside a job `after` may hold names of its own runs; a circle of them is refused. */
-function linked(runs: readonly RunRequest[], runIds: readonly string[]): RunRequest[] {
-  const byName = new Map<string, number>();
-  for (const [index, { name, key }] of runs.entries()) {
-    if (key !== undefined) throw new YardError('job.key', 'runs of a job take no key of their own');
-    if (name === undefined) continue;
-    if (byName.has(name)) throw new YardError('job.name', `two runs are named ${quote(name)}`);
-    byName.set(name, index);
-  }
-  const needs = runs.map(({ after }) => after.map((name) => byName.get(name)));
-  const state = runs.map(() => 0);
-  const visit = (index: number): void => {
-    if (state[index] === 2) return;
-    if (state[index] === 1) {
-      throw new YardError(
-        'job.circle',
-        `run ${quote(runs[index]!.name ?? index)} waits for itself`,
-      );
-    }
-    state[index] = 1;
-    for (const need of needs[index]!) if (need !== undefined) visit(need);
-    state[index] = 2;
-  };
-  for (const index of runs.keys()) visit(index);
-  return runs.map((run) => ({
-    ...run,
-    after: run.after.map((name) => {
-      const index = byName.get(name);
-      return index === undefined ? name : runIds[index]!;
-    }),
-  }));
-}
-
 function slaveRoutes({ yard, clock, drained }: ServicePorts) {
   function getRecord(name: string) {
     const slave = yard.ledger.slave(name);
@@ -266,97 +195,6 @@ function slaveRoutes({ yard, clock, drained }: ServicePorts) {
       return getSlave(name);
     },
   };
-}
-
-function blobRoutes({ yard, blobs, outputs }: ServicePorts) {
-  /** Only the current attempt's slave, with its token, may add to what it wrote (S04, S05). */
-  async function checkClaim(
-    { runId, attempt, token }: { runId: string; attempt: number; token: string },
-    by: Principal,
-  ): Promise<void> {
-    const run = yard.ledger.live(runId);
-    if (!run || run.context.attempt !== attempt || run.context.token !== token) {
-      const current = run?.context.attempt ?? 'none';
-      // Who is told so throws its bytes away: a grant that a power cut may take is no reason (S19).
-      await yard.transact(() => {});
-      throw new YardError(
-        'run.stale_attempt',
-        `${attempt} of run ${quote(runId)}, current: ${current}`,
-      );
-    }
-    if (by.kind === 'slave' && run.context.slave !== undefined && run.context.slave !== by.name) {
-      throw new YardError('authz.identity_mismatch', `run ${runId} is not on slave ${by.name}`);
-    }
-  }
-
-  return {
-    async openOutput(...[runId, stream, options, signal]: Parameters<MasterService['openOutput']>) {
-      const run = await yard.ledger.findRun(runId);
-      if (!run) throw new YardError('output.unknown', `no run ${quote(runId)}`);
-      return outputs.open(run, stream, options, signal);
-    },
-    async outputTimes(...[runId, stream, options]: Parameters<MasterService['outputTimes']>) {
-      const run = await yard.ledger.findRun(runId);
-      if (!run) throw new YardError('output.unknown', `no run ${quote(runId)}`);
-      return { marks: [...(await outputs.times(run, stream, options))] };
-    },
-    async openArtifact(runId: string, name: string, attempt: number | undefined) {
-      const run = await yard.ledger.findRun(runId);
-      const known = run?.context.artifacts?.find((artifact) => artifact.name === name);
-      if (!run || !known) {
-        throw new YardError('output.unknown', `run ${quote(runId)} has no artifact ${quote(name)}`);
-      }
-      const key = artifactKey(runId, attempt ?? run.context.attempt, name);
-      const held = await blobs.stat(key);
-      if (!held) throw new YardError('output.expired', `artifact ${quote(name)} was removed`);
-      return { body: await blobs.get(key), bytes: held.bytes };
-    },
-    async appendOutput(
-      at: Parameters<MasterService['appendOutput']>[0],
-      bytes: Uint8Array,
-      by: Principal,
-    ) {
-      await checkClaim(at, by);
-      return outputs.append(at, bytes);
-    },
-    async putArtifact(
-      at: Parameters<MasterService['putArtifact']>[0],
-      body: AsyncIterable<Uint8Array>,
-      by: Principal,
-    ) {
-      await checkClaim(at, by);
-      const limits = { sha256: at.sha256, bytesMax: ARTIFACT_BYTES_MAX };
-      await blobs.put(artifactKey(at.runId, at.attempt, at.name), body, limits);
-    },
-    async putBundle(id: string, body: AsyncIterable<Uint8Array>) {
-      const sha256 = bundleDigest(id);
-      const { bytes } = await blobs.put(bundleKey(id), body, {
-        sha256,
-        bytesMax: BUNDLE_BYTES_MAX,
-      });
-      return { id, bytes };
-    },
-    async statBundle(id: string) {
-      bundleDigest(id);
-      const held = await blobs.stat(bundleKey(id));
-      if (!held?.sealed) throw new YardError('bundle.unknown', `${id} is not here`);
-      return { id, bytes: held.bytes };
-    },
-    async openBundle(id: string) {
-      bundleDigest(id);
-      const held = await blobs.stat(bundleKey(id));
-      if (!held?.sealed) throw new YardError('bundle.unknown', `${id} is not here`);
-      return { body: await blobs.get(bundleKey(id)), bytes: held.bytes };
-    },
-  };
-}
-
-function bundleDigest(id: string): string {
-  const match = /^fs-([0-9a-f]{64})$/.exec(id);
-  if (match) return match[1]!;
-  throw new YardError('bundle.ref', `${quote(id)} is not a bundle's id`, {
-    hint: 'fs- and 64 hex digits',
-  });
 }
 
 function tokenRoutes({ credentials }: ServicePorts) {

@@ -54,6 +54,8 @@ export function bundleKey(id: string): string {
   return `b/${id}`;
 }
 
+export type Submit = ReturnType<typeof makeSubmit>['submit'];
+
 /** Turns requests into runs: all of one call in one commit, synced before it resolves (step 1). */
 export function makeSubmit(ports: SubmitPorts) {
   const { yard, store, clock, ids } = ports;
