@@ -39,8 +39,7 @@ export default function RunsPage() {
       <div class="bar">
         <Search faults={parsed().faults} />
         <span class="soft number" aria-live="polite">
-          {count(rows().length)}
-          {list.hasMore() ? '+' : ''} runs
+          {list.hasMore() ? `${count(rows().length)}+ runs` : plural(rows().length, 'run')}
         </span>
         <Show
           when={chosen().length > 0}
